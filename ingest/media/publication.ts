@@ -1,0 +1,20 @@
+import type { MediaEvent } from './media-event.ts';
+
+/** Who publishes what: fixed when a publisher is accepted. */
+export interface PublicationInfo {
+  /** `app/name`. */
+  readonly path: string;
+  /** 8 random characters of lower-case base32: no two publications ever share one. */
+  readonly pub: string;
+  /** Orders the publications of a path. */
+  readonly epoch: number;
+  readonly startedAt: Date;
+  readonly protocol: 'rtmp' | 'rtmps';
+  /** `c000001`. */
+  readonly connId: string;
+}
+
+/** Takes a publication's events in order. Called on the media path: must not throw, block or wait. The last event is `end`. */
+export interface MediaSink {
+  onEvent(event: MediaEvent): void;
+}
