@@ -1,0 +1,84 @@
+import { Fault } from '../runtime/fault.ts';
+
+/** Every way a peer can break its protocol: what is done about it, and what it means. docs/errors.md is made from this table. */
+export const PROTOCOL_FAULTS = {
+  ERR_RTMP_NOT_RTMP: {
+    action: 'close',
+    meaning:
+      'The first byte of the connection is not 3: the peer speaks HTTP, TLS, RTMPE or something else. The message says which.',
+  },
+  ERR_RTMP_CHUNK_STREAMS: {
+    action: 'close',
+    meaning: 'The peer used more chunk streams than `limits.chunkStreams` allows.',
+  },
+  ERR_RTMP_CHUNK_HEADER: {
+    action: 'close',
+    meaning:
+      'A chunk refers to an earlier one of its chunk stream, but there was none: the bytes are not RTMP, or some are missing.',
+  },
+  ERR_RTMP_CHUNK_SIZE: {
+    action: 'close',
+    meaning: 'The peer announced a chunk size outside `limits.chunkSizeMin` … `limits.chunkSizeMax`.',
+  },
+  ERR_RTMP_MESSAGE_TOO_LARGE: {
+    action: 'close',
+    meaning:
+      'A message claims more bytes than its type may have: `limits.messageBytes`, `limits.metadataBytes` or `limits.commandBytes`.',
+  },
+  ERR_RTMP_PARTIAL_TOO_LARGE: {
+    action: 'close',
+    meaning: 'The unfinished messages of one connection hold more bytes than `limits.partialBytes`.',
+  },
+  ERR_RTMP_CONTROL: {
+    action: 'close',
+    meaning: 'A protocol control message that changes how bytes are read is too short.',
+  },
+  ERR_RTMP_COMMAND: {
+    action: 'close',
+    meaning:
+      'A command the session cannot go on without (connect, publish, play) lacks its arguments or came out of order.',
+  },
+  ERR_RTMP_BAD_PATH: {
+    action: 'close',
+    meaning:
+      'The stream path made of app and stream key is empty, too long, or holds `..`, control characters or other characters a path may not have. The message says what to change.',
+  },
+  ERR_RTMP_STREAMS: {
+    action: 'close',
+    meaning: 'The peer created more message streams on one connection than a session allows.',
+  },
+  ERR_RTMP_FLOOD: {
+    action: 'close',
+    meaning: 'The peer sent more commands or media before it was accepted than a session keeps.',
+  },
+  ERR_AMF_TRUNCATED: {
+    action: 'skip',
+    meaning: 'An AMF value ends in the middle. Commands and metadata that hold it are skipped.',
+  },
+  ERR_AMF_UNSUPPORTED: {
+    action: 'skip',
+    meaning: 'An AMF value has a type marker that does not exist, or a reference to a value that was never there.',
+  },
+  ERR_AMF_TOO_DEEP: { action: 'skip', meaning: 'AMF values are nested deeper than 32 levels.' },
+  ERR_AMF_TOO_MANY: { action: 'skip', meaning: 'One AMF message holds more than 65,536 values.' },
+} as const satisfies Record<string, ProtocolFaultSpec>;
+
+/** `close`: the connection ends. `skip`: the message is dropped and counted, the connection goes on. */
+export interface ProtocolFaultSpec {
+  readonly action: 'close' | 'skip';
+  readonly meaning: string;
+}
+
+export type ProtocolFault = keyof typeof PROTOCOL_FAULTS;
+
+/** A peer broke its protocol. `code` is stable and public (logs, metric label, tests); the message is not. */
+export class ProtocolError extends Fault {
+  override readonly name = 'ProtocolError';
+  declare readonly code: ProtocolFault;
+  readonly action: ProtocolFaultSpec['action'];
+
+  constructor(code: ProtocolFault, detail: string, options?: ErrorOptions) {
+    super(code, detail, options);
+    this.action = PROTOCOL_FAULTS[code].action;
+  }
+}
