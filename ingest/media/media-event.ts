@@ -61,8 +61,6 @@ export interface ConfigEvent {
   readonly track: Track;
   readonly codec: Codec;
   readonly record: Buffer;
-  /** Multichannel layout as E-RTMP's MultichannelConfig carried it, from the channel order byte on. */
-  readonly channelLayout?: Buffer;
   /** The FLV tag body it came as, where it came as one for this track alone. */
   readonly flvBody?: Buffer;
 }
@@ -78,11 +76,14 @@ export interface FrameEvent {
   readonly data: Buffer;
   /** `performance.now()` in ms when its last byte arrived. */
   readonly arrivedAt: number;
+  /** The track's codec; needed where there is no `flvBody`, to make one. */
+  readonly codec?: Codec;
   /** The FLV tag body it came as, where one message held this frame alone; RTMP → RTMP sends it again unchanged. */
   readonly flvBody?: Buffer;
 }
 
-/** Metadata of one track that must precede the frames it affects: E-RTMP HDR `colorInfo`. `flvBody` is the whole tag body. */
+/** Metadata of one track that must precede the frames it affects: E-RTMP HDR `colorInfo` (video) or MultichannelConfig (audio).
+ *  `flvBody` is a whole tag body for this track alone. */
 export interface TrackMetadataEvent {
   readonly kind: 'trackMetadata';
   readonly track: Track;
