@@ -1,0 +1,46 @@
+import type { StoredDescription } from './segment-description.ts';
+
+/** Reads `length` bytes at `offset` of the file; fewer only at its end. */
+export type ReadAt = (offset: number, length: number) => Buffer | Promise<Buffer>;
+
+/** A fragment whose CRC is right. */
+export interface ScannedFragment {
+  readonly offset: number;
+  /** With its mark: the next fragment starts at offset + bytes. */
+  readonly bytes: number;
+  /** From 1 in the file. */
+  readonly sequence: number;
+  /** First DTS and end of the last sample, all tracks, 90 kHz ticks on the file's own time. */
+  readonly start: number;
+  readonly end: number;
+  /** The main track starts on a keyframe. */
+  readonly key: boolean;
+}
+
+/** Bytes that belong to no whole fragment, and why. */
+export interface Damage {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly why: string;
+}
+
+/** What a scan found in a segment file, fragmented MP4 or FLV. */
+export interface SegmentScan {
+  /** Bytes of the header (`ftyp moov`; in FLV up to and with the mark after the sequence headers); 0 when it is missing or damaged: then nothing of the file is usable. */
+  readonly headerBytes: number;
+  /** CRC-32 of those bytes as they are in the file. */
+  readonly headerCrc: number;
+  readonly description: StoredDescription | undefined;
+  /** In file order. Without `salvage` they lie gapless after the header. */
+  readonly fragments: readonly ScannedFragment[];
+  /** Bytes from the file's start that are whole: cut here to keep a playable file. 0 without a header. */
+  readonly validBytes: number;
+  /** What is not whole, in file order; empty for an intact file. */
+  readonly damage: readonly Damage[];
+}
+
+/** How to scan. */
+export interface ScanOptions {
+  /** Go on past damaged bytes, looking for later whole fragments; else the first damage ends the scan. */
+  readonly salvage?: boolean;
+}
