@@ -1,0 +1,9 @@
+import type { SettingKey } from './flags.ts';
+
+/** One setting as someone wrote it. */
+export interface Given {
+  readonly key: SettingKey;
+  readonly value: unknown;
+  /** For messages: `--listen`, `HEADWATER_LISTEN`, `headwater.yaml:3:11 rtmp.listen`. */
+  readonly where: string;
+}

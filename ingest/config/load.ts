@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Fault } from '../runtime/fault.ts';
+import { parseArguments } from './argv.ts';
+import { findConflicts } from './conflicts.ts';
+import { environmentName, SETTING_KEYS, type SettingKey } from './flags.ts';
+import type { Given } from './given.ts';
+import { CONFIG_SCHEMA, type Config, type Settings } from './schema.ts';
+import { absoluteStoreUrl, parseStoreUrl } from './store-url.ts';
+import { parseYaml } from './yaml-file.ts';
+
+export interface ConfigSources {
+  /** Arguments of the command, without `node`, the program and the command's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative paths count from here, wherever they were written. */
+  readonly cwd: string;
+  /** Standard output is a terminal. */
+  readonly isTerminal: boolean;
+}
+
+/**
+ * The settings that apply: flags before environment before file before defaults.
+ * @throws Fault `ERR_CONFIG_INVALID` with every problem found, one a line; `ERR_CONFIG_FILE` where the file cannot be read
+ */
+export async function loadConfig(sources: ConfigSources): Promise<Config> {
+  const { argv, env, cwd } = sources;
+  const parsed = parseArguments(argv);
+  const problems = [...parsed.problems];
+  for (const word of parsed.words) problems.push(`unexpected argument ${JSON.stringify(word)}: flags start with --`);
+
+  const fileName = parsed.special.get('config') ?? nonEmpty(env.HEADWATER_CONFIG);
+  const file =
+    fileName === undefined ? undefined : parseYaml(fileName, await readConfigFile(path.resolve(cwd, fileName)));
+  problems.push(...(file?.problems ?? []));
+  const fromFlags = withRecordDir(parsed.given, parsed.special.get('record-dir'), '--store', '--record-dir', problems);
+  const fromEnv = withRecordDir(
+    givenByEnvironment(env),
+    nonEmpty(env.HEADWATER_RECORD_DIR),
+    'HEADWATER_STORE',
+    'HEADWATER_RECORD_DIR',
+    problems,
+  );
+
+  const effective = new Map<SettingKey, Given>();
+  for (const given of [...(file?.given ?? []), ...fromEnv, ...fromFlags]) effective.set(given.key, given);
+  const settings = readSettings(effective, problems);
+  if (settings !== undefined) problems.push(...findConflicts(settings, (key) => effective.has(key)));
+  if (settings === undefined || problems.length > 0) throw new Fault('ERR_CONFIG_INVALID', problems.join('\n'));
+  return resolve(settings, effective, sources);
+}
+
+async function readConfigFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'ENOENT'
+        ? 'does not exist'
+        : `cannot be read (${(error as Error).message})`;
+    throw new Fault('ERR_CONFIG_FILE', `the configuration file ${file} ${reason}: check --config`, { cause: error });
+  }
+}
+
+function givenByEnvironment(env: ConfigSources['env']): Given[] {
+  return SETTING_KEYS.flatMap((key) => {
+    const where = environmentName(key);
+    const value = env[where];
+    return value === undefined ? [] : [{ key, value, where }];
+  });
+}
+
+/** `--record-dir DIR` is `--store file://DIR`; beside `--store` from the same place it is a contradiction. */
+function withRecordDir(
+  given: readonly Given[],
+  dir: string | undefined,
+  storeName: string,
+  dirName: string,
+  problems: string[],
+): readonly Given[] {
+  if (dir === undefined) return given;
+  if (given.some((one) => one.key === 'store.url')) {
+    problems.push(
+      `${dirName} and ${storeName} both say where recordings go: ${dirName} DIR is short for ${storeName} file://DIR, so remove one of them`,
+    );
+  }
+  return [...given, { key: 'store.url', value: `file://${dir}`, where: dirName }];
+}
+
+function readSettings(effective: ReadonlyMap<SettingKey, Given>, problems: string[]): Settings | undefined {
+  const raw: Record<string, unknown> = {};
+  for (const key of SETTING_KEYS) {
+    const parts = key.split('.');
+    const last = parts.pop()!;
+    let group = raw;
+    for (const part of parts) {
+      group[part] ??= {};
+      group = group[part] as Record<string, unknown>;
+    }
+    const given = effective.get(key);
+    if (given !== undefined) group[last] = given.value;
+  }
+  const result = CONFIG_SCHEMA.safeParse(raw);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    const given = effective.get(issue.path.join('.') as SettingKey);
+    problems.push(given === undefined ? issue.message : `${given.where} ${shown(given)}${issue.message}`);
+  }
+  return undefined;
+}
+
+/** The value a message is about; not where it is a secret or has no short form. */
+function shown({ key, value }: Given): string {
+  return key === 'store.s3.secretAccessKey' || typeof value === 'object' ? '' : `${JSON.stringify(String(value))} `;
+}
+
+function resolve(
+  settings: Settings,
+  effective: ReadonlyMap<SettingKey, Given>,
+  { cwd, isTerminal }: ConfigSources,
+): Config {
+  const { rtmps, http, store, spool, record, log } = settings;
+  const location = parseStoreUrl(store.url);
+  const standsAlone = record.format === 'flv' || record.segmentPattern !== null || record.layout === 'flat';
+  const timeline = standsAlone ? 'file' : 'recording';
+  return {
+    ...settings,
+    rtmps: { ...rtmps, cert: absolute(cwd, rtmps.cert), key: absolute(cwd, rtmps.key) },
+    http: { ...http, apiTokenFile: absolute(cwd, http.apiTokenFile) },
+    store: {
+      url: absoluteStoreUrl(store.url, cwd),
+      s3: { ...store.s3, credentialsFile: absolute(cwd, store.s3.credentialsFile) },
+    },
+    spool: {
+      ...spool,
+      dir: path.resolve(cwd, spool.dir ?? (location.kind === 'file' ? path.join(location.dir, '.spool') : 'spool')),
+    },
+    record: { ...record, segmentTimeline: effective.has('record.segmentTimeline') ? record.segmentTimeline : timeline },
+    log: { ...log, format: log.format ?? (isTerminal ? 'pretty' : 'json') },
+  };
+}
+
+function absolute(cwd: string, file: string | null): string | null {
+  return file === null ? null : path.resolve(cwd, file);
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}
