@@ -1,0 +1,104 @@
+import {
+  encodeFlvTags,
+  encodeRtmpChunks,
+  messageOf,
+  type TimedMessage,
+  type TrackSelection,
+} from '../adapt/media-to-rtmp.ts';
+import type { ConfigEvent, FrameEvent, MetadataEvent, OpaqueEvent, TrackMetadataEvent } from '../media/media-event.ts';
+
+/** Events that viewers receive. */
+export type SentEvent = ConfigEvent | FrameEvent | TrackMetadataEvent | MetadataEvent | OpaqueEvent;
+
+/** How a viewer wants the media: the container, and whether it takes more than track 0 of each kind. */
+export type Encoding = `${'rtmp' | 'flv'}-${TrackSelection}`;
+
+/** What a decoder needs before the first frame, in the order players want it. Immutable: a change makes a new one. */
+export type Headers = readonly SentEvent[];
+
+/** Serialises events at their outgoing times (ms) for one kind of viewer. Events outside the encoding's track selection are left out. */
+export function encodeEvents(
+  events: readonly SentEvent[],
+  times: readonly number[],
+  encoding: Encoding,
+  chunkSize: number,
+): Buffer {
+  const selection: TrackSelection = encoding.endsWith('full') ? 'full' : 'base';
+  const messages: TimedMessage[] = [];
+  for (let i = 0; i < events.length; i++) {
+    const message = messageOf(events[i]!, selection);
+    if (message !== undefined) messages.push({ message, timestamp: times[i]! });
+  }
+  return encoding.startsWith('rtmp') ? encodeRtmpChunks(messages, chunkSize) : encodeFlvTags(messages);
+}
+
+/**
+ * The media of one flush tick. Serialised at most once for each encoding that somebody watches, into one immutable Buffer which every
+ * viewer is sent. Batches form a list by `next`: a viewer holds the one it has reached, so what all have passed is collected by itself.
+ */
+export class Batch {
+  /** Counts up along the list. */
+  readonly seq: number;
+  /** The headers in force when it began, and after its last event. */
+  readonly headers: Headers;
+  headersAfter: Headers;
+  /** A decoder that has `headers` can start here. */
+  readonly isStart: boolean;
+  next: Batch | undefined;
+  /** Media bytes and frames of all batches up to the end of this one: backlogs are differences of these. */
+  endBytes: number;
+  endFrames: number;
+  readonly startFrames: number;
+  /** Outgoing time of its first and last event, ms. */
+  firstMs: number;
+  lastMs: number;
+  /** No event will be added. */
+  closed = false;
+  readonly #chunkSize: number;
+  readonly #events: SentEvent[] = [];
+  readonly #times: number[] = [];
+  readonly #encoded = new Map<Encoding, Buffer>();
+
+  constructor(before: Batch | undefined, headers: Headers, isStart: boolean, chunkSize: number) {
+    this.seq = before === undefined ? 0 : before.seq + 1;
+    this.endBytes = before?.endBytes ?? 0;
+    this.endFrames = before?.endFrames ?? 0;
+    this.startFrames = this.endFrames;
+    this.firstMs = before?.lastMs ?? 0;
+    this.lastMs = this.firstMs;
+    this.headers = headers;
+    this.headersAfter = headers;
+    this.isStart = isStart;
+    this.#chunkSize = chunkSize;
+  }
+
+  get isEmpty(): boolean {
+    return this.#events.length === 0;
+  }
+
+  get frames(): number {
+    return this.endFrames - this.startFrames;
+  }
+
+  /** Adds an event at its outgoing time in ms. */
+  add(event: SentEvent, timeMs: number): void {
+    if (this.isEmpty) this.firstMs = timeMs;
+    this.#events.push(event);
+    this.#times.push(timeMs);
+    this.lastMs = timeMs;
+    if (event.kind === 'frame') {
+      this.endBytes += event.data.length;
+      this.endFrames++;
+    }
+  }
+
+  /** The batch as `encoding`'s viewers are sent it: made at the first call, the same Buffer at each later one. Only once closed. */
+  encoded(encoding: Encoding): Buffer {
+    let bytes = this.#encoded.get(encoding);
+    if (bytes === undefined) {
+      bytes = encodeEvents(this.#events, this.#times, encoding, this.#chunkSize);
+      this.#encoded.set(encoding, bytes);
+    }
+    return bytes;
+  }
+}

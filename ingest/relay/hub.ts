@@ -1,0 +1,172 @@
+import type { MediaSink, PublicationInfo } from '../media/publication.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Meter } from '../runtime/meter.ts';
+import type { Encoding } from './batch.ts';
+import { FlushClock, flushTickMs } from './flush-clock.ts';
+import type { GopCacheLimits } from './gop-cache.ts';
+import { Publication } from './publication.ts';
+import { type PublisherHandler, Stream, type StreamSettings } from './stream.ts';
+import { type ByteSink, Viewer, type ViewerHandler, type ViewerSettings } from './viewer.ts';
+
+/** Settings of the relay; `config` has all of them. */
+export interface HubSettings extends StreamSettings, GopCacheLimits {
+  /** Longest flush tick in ms. */
+  readonly maxBatch: number;
+  /** Outgoing RTMP chunk size, bytes. */
+  readonly chunkSize: number;
+  readonly viewer: ViewerSettings;
+}
+
+/** Who asks to publish. */
+export interface PublishRequest {
+  readonly path: string;
+  readonly protocol: PublicationInfo['protocol'];
+  readonly connId: string;
+}
+
+/** What the hub needs around it. */
+export interface HubOptions {
+  readonly settings: HubSettings;
+  /** Gives each publication its name and its place in the order of its path. */
+  readonly claim: (path: string) => { readonly pub: string; readonly epoch: number };
+  /** Makes what reads every publication beside the viewers: the recorder, statistics. */
+  readonly taps: readonly ((info: PublicationInfo) => MediaSink)[];
+  readonly log: Log;
+  readonly meter: Meter;
+}
+
+/** A viewer's seat at a path. `viewer` sends the control messages of its connection. */
+export interface Seat {
+  readonly viewer: Viewer;
+  /** Begins: the handler is told at once, or later, when media follows. Returns the number of viewers, this one included. */
+  take(): number;
+  /** Ends; may be called at any time, more than once. */
+  leave(): void;
+}
+
+/** All live paths: who may publish, who watches what. */
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #streams = new Map<string, Stream>();
+  readonly #clock: FlushClock;
+  #viewers = 0;
+  #closed = false;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    this.#clock = new FlushClock(() => flushTickMs(this.#viewers, options.settings.maxBatch));
+  }
+
+  /** Paths that have a publisher or viewers. */
+  get streams(): ReadonlyMap<string, Stream> {
+    return this.#streams;
+  }
+
+  get viewerCount(): number {
+    return this.#viewers;
+  }
+
+  /** Admits, holds or refuses a publisher: `handler` is told which. The function returned withdraws one that is still held. */
+  publish(request: PublishRequest, handler: PublisherHandler): () => void {
+    if (this.#closed) {
+      handler.onRefused();
+      return () => {};
+    }
+    const stream = this.#stream(request.path);
+    return stream.publish(handler, (owner) => this.#open(request, owner));
+  }
+
+  /** A seat for a viewer, whether or not somebody publishes on the path yet. */
+  seat(path: string, encoding: Encoding, sink: ByteSink, handler: ViewerHandler): Seat {
+    const viewer = new Viewer(sink, encoding, this.#counting(handler), {
+      settings: this.#options.settings.viewer,
+      chunkSize: this.#options.settings.chunkSize,
+      now: performance.now(),
+    });
+    let stream: Stream | undefined;
+    return {
+      viewer,
+      take: () => {
+        if (this.#closed) {
+          handler.onEnd('shutdown');
+          return 0;
+        }
+        stream = this.#stream(path);
+        this.#viewers++;
+        const total = stream.viewerCount + 1;
+        stream.watch(viewer);
+        return total;
+      },
+      leave: () => stream?.leave(viewer),
+    };
+  }
+
+  /** Ends all publications and viewers, and every timer. */
+  close(): void {
+    this.#closed = true;
+    for (const stream of [...this.#streams.values()]) {
+      stream.flush(performance.now());
+      stream.close();
+    }
+    this.#clock.close();
+  }
+
+  #stream(path: string): Stream {
+    let stream = this.#streams.get(path);
+    if (stream === undefined) {
+      stream = this.#make(path);
+      this.#streams.set(path, stream);
+    }
+    return stream;
+  }
+
+  #make(path: string): Stream {
+    const { settings, meter } = this.#options;
+    return new Stream({
+      path,
+      settings,
+      media: { limits: settings, chunkSize: settings.chunkSize, now: () => performance.now() },
+      onDirty: (stream) => this.#clock.markDirty(stream),
+      onViewerLeft: (_viewer, reason) => {
+        this.#viewers--;
+        if (reason === 'stalled') meter.count('headwater_viewers_evicted_total', reason);
+      },
+      onPublicationEnded: (info, cause) => {
+        meter.count('headwater_publications_ended_total', cause);
+        this.#options.log.info(
+          { stream_key: info.path, conn_id: info.connId, pub: info.pub, cause },
+          'publication ended',
+        );
+      },
+      onIdle: (stream) => {
+        if (this.#streams.get(path) === stream) this.#streams.delete(path);
+      },
+    });
+  }
+
+  #open(request: PublishRequest, owner: Stream): Publication {
+    const info: PublicationInfo = { ...request, ...this.#options.claim(request.path), startedAt: new Date() };
+    const { log, meter, taps } = this.#options;
+    meter.count('headwater_publications_total', request.protocol);
+    log.info({ stream_key: info.path, conn_id: info.connId, pub: info.pub, epoch: info.epoch }, 'publication started');
+    return new Publication(
+      info,
+      taps.map((tap) => tap(info)),
+      owner,
+    );
+  }
+
+  #counting(handler: ViewerHandler): ViewerHandler {
+    const { meter } = this.#options;
+    return {
+      onReady: () => handler.onReady(),
+      onHeaders: (headers) => handler.onHeaders?.(headers),
+      onEnd: (reason) => handler.onEnd(reason),
+      onCut: (frames) => {
+        meter.count('headwater_viewer_cuts_total');
+        meter.count('headwater_viewer_dropped_frames_total', null, frames);
+        handler.onCut?.(frames);
+      },
+    };
+  }
+}

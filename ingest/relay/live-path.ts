@@ -1,0 +1,186 @@
+import { type FrameEvent, isVideoTrack, type MediaEvent, msOfTicks, type Track } from '../media/media-event.ts';
+import { Batch, type SentEvent } from './batch.ts';
+import { GopCache, type GopCacheLimits } from './gop-cache.ts';
+import { HeaderSet } from './header-set.ts';
+import type { Viewer } from './viewer.ts';
+
+/** Where outgoing times start, so that audio which is a little older than the first video keeps its distance. */
+const FIRST_MS = 1000;
+
+/** Nobody watches: batches are closed at this size all the same, so that a joiner is served in steps. */
+const MAX_UNWATCHED_FRAMES = 64;
+
+/** What {@link LivePath} needs of the hub. */
+export interface LivePathOptions {
+  readonly limits: GopCacheLimits;
+  readonly chunkSize: number;
+  /** `performance.now()`. */
+  readonly now: () => number;
+  /** Something waits to be sent. */
+  readonly onDirty: () => void;
+}
+
+/**
+ * The media of one path, across publications, as its viewers get it: a list of batches, the headers in force, and where a late joiner starts.
+ * Outgoing times begin near 0, have one offset for all tracks, and go on when another publication follows.
+ */
+export class LivePath {
+  readonly viewers = new Set<Viewer>();
+  readonly #options: LivePathOptions;
+  readonly #gop: GopCache;
+  #headers = new HeaderSet();
+  /** The end of the list: events are added to it until it is closed. */
+  #newest: Batch;
+  /** The track whose keyframes decide where one can start; undefined while there is no video. */
+  #startTrack: Track | undefined;
+  #hasKeyframe = false;
+  /** Added to a source time in ms gives the outgoing one; undefined before a publication's first frame. */
+  #offsetMs: number | undefined;
+  #lastMs = 0;
+  #lastAt: number;
+
+  constructor(options: LivePathOptions) {
+    this.#options = options;
+    this.#gop = new GopCache(options.limits);
+    this.#newest = new Batch(undefined, this.#headers.snapshot, false, options.chunkSize);
+    this.#lastAt = options.now();
+  }
+
+  /** Outgoing ms = source ms + this; undefined before the first frame. */
+  get offsetMs(): number | undefined {
+    return this.#offsetMs;
+  }
+
+  /** Another publisher's media follows: other headers, other times, a keyframe first. */
+  beginPublication(): void {
+    this.#headers = new HeaderSet();
+    this.#gop.clear();
+    this.#startTrack = undefined;
+    this.#hasKeyframe = false;
+    this.#offsetMs = undefined;
+  }
+
+  /** Takes one event of the present publication. */
+  add(event: MediaEvent): void {
+    switch (event.kind) {
+      case 'frame':
+        this.#addFrame(event);
+        break;
+      case 'config':
+        if (isVideoTrack(event.track)) this.#expectKeyframe(event.track);
+        this.#addHeader(event);
+        break;
+      case 'metadata':
+      case 'trackMetadata':
+        this.#addHeader(event);
+        break;
+      case 'opaque':
+        if (this.#offsetMs !== undefined) this.#append(event, this.#outgoing(msOfTicks(event.dts)));
+        break;
+      case 'gap':
+      case 'end':
+        break;
+    }
+  }
+
+  /** Adds a viewer: it starts at the cached keyframe, or at the next one. */
+  join(viewer: Viewer): void {
+    this.viewers.add(viewer);
+    const start = this.#start();
+    if (start === undefined) return;
+    viewer.startAt(start, this.#newest);
+    this.#options.onDirty();
+  }
+
+  /** Closes the running batch and hands every viewer what its kernel takes. Returns those that have stalled, and whether others lag. */
+  flush(now: number): { readonly stalled: readonly Viewer[]; readonly lagging: boolean } {
+    this.#closeBatch();
+    if (this.#startTrack === undefined && this.#offsetMs !== undefined) this.#startWaiting();
+    const stalled: Viewer[] = [];
+    let lagging = false;
+    const restart = this.#gop.start;
+    for (const viewer of this.viewers) {
+      if (viewer.advance(now, this.#newest, restart) === 'stalled') stalled.push(viewer);
+      else if (!viewer.isCurrent) lagging = true;
+    }
+    return { stalled, lagging };
+  }
+
+  #addFrame(frame: FrameEvent): void {
+    if (this.#startTrack === undefined) {
+      if (isVideoTrack(frame.track)) return; // no configuration yet: nothing could decode it
+    } else if (frame.track === this.#startTrack && frame.key) {
+      this.#startHere();
+    } else if (!this.#hasKeyframe && isVideoTrack(frame.track)) {
+      return;
+    }
+    this.#append(frame, this.#outgoing(msOfTicks(frame.dts)));
+    this.#gop.grew(this.#newest);
+  }
+
+  #startHere(): void {
+    this.#hasKeyframe = true;
+    this.#follow(true);
+    this.#gop.restart(this.#newest);
+    this.#startWaiting();
+  }
+
+  #startWaiting(): void {
+    for (const viewer of this.viewers) if (viewer.waitsForStart) viewer.startAt(this.#newest, this.#newest);
+  }
+
+  /** A video configuration: what was cached fits it no more. */
+  #expectKeyframe(track: Track): void {
+    this.#startTrack ??= track;
+    if (track === this.#startTrack) this.#gop.clear();
+  }
+
+  #addHeader(event: Exclude<SentEvent, FrameEvent>): void {
+    this.#headers.set(event);
+    // Before the first frame they are only remembered: whoever starts is sent them first.
+    if (this.#offsetMs === undefined) return;
+    this.#append(event, this.#lastMs);
+    this.#newest.headersAfter = this.#headers.snapshot;
+  }
+
+  #append(event: SentEvent, timeMs: number): void {
+    if (this.#newest.closed) this.#follow(false);
+    this.#newest.add(event, timeMs);
+    this.#lastAt = this.#options.now();
+    if (timeMs > this.#lastMs) this.#lastMs = timeMs;
+    if (this.viewers.size > 0) this.#options.onDirty();
+    else if (this.#newest.frames >= MAX_UNWATCHED_FRAMES) this.#closeBatch();
+  }
+
+  /** Closes the newest batch, whatever is in it, and opens the next. */
+  #follow(isStart: boolean): void {
+    const batch = new Batch(this.#newest, this.#headers.snapshot, isStart, this.#options.chunkSize);
+    this.#newest.closed = true;
+    this.#newest.next = batch;
+    this.#newest = batch;
+  }
+
+  #closeBatch(): void {
+    if (!this.#newest.isEmpty) this.#newest.closed = true;
+  }
+
+  /** Where a joiner starts; for audio alone that is anywhere. */
+  #start(): Batch | undefined {
+    if (this.#startTrack !== undefined) return this.#gop.start;
+    if (this.#offsetMs === undefined) return undefined;
+    this.#follow(true);
+    return this.#newest;
+  }
+
+  #outgoing(sourceMs: number): number {
+    if (this.#offsetMs === undefined) this.#beginTimes(sourceMs);
+    return Math.max(0, sourceMs + this.#offsetMs!);
+  }
+
+  #beginTimes(sourceMs: number): void {
+    const passed =
+      this.#lastMs === 0 ? FIRST_MS : this.#lastMs + Math.max(1, Math.round(this.#options.now() - this.#lastAt));
+    this.#offsetMs = passed - sourceMs;
+    this.#follow(this.#startTrack === undefined);
+  }
+}

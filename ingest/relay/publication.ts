@@ -1,0 +1,38 @@
+import type { EndCause, MediaEvent } from '../media/media-event.ts';
+import type { MediaSink, PublicationInfo } from '../media/publication.ts';
+
+/** What a publication tells the path it belongs to. */
+export interface PublicationOwner {
+  onMedia(publication: Publication, event: MediaEvent): void;
+  onEnded(publication: Publication, cause: EndCause): void;
+}
+
+/** One accepted publisher: takes its events, and hands each to the relay and to every tap (recorder, statistics) in the same order. */
+export class Publication implements MediaSink {
+  readonly info: PublicationInfo;
+  readonly #owner: PublicationOwner;
+  readonly #taps: readonly MediaSink[];
+  #lastMediaAt: number;
+  #ended = false;
+
+  constructor(info: PublicationInfo, taps: readonly MediaSink[], owner: PublicationOwner) {
+    this.info = info;
+    this.#taps = taps;
+    this.#owner = owner;
+    this.#lastMediaAt = performance.now();
+  }
+
+  /** `performance.now()` of the last frame, or of its acceptance. */
+  get lastMediaAt(): number {
+    return this.#lastMediaAt;
+  }
+
+  onEvent(event: MediaEvent): void {
+    if (this.#ended) return;
+    if (event.kind === 'frame') this.#lastMediaAt = event.arrivedAt;
+    if (event.kind === 'end') this.#ended = true;
+    this.#owner.onMedia(this, event);
+    for (const tap of this.#taps) tap.onEvent(event);
+    if (event.kind === 'end') this.#owner.onEnded(this, event.cause);
+  }
+}

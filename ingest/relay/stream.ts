@@ -1,0 +1,227 @@
+import type { EndCause, MediaEvent } from '../media/media-event.ts';
+import type { PublicationInfo } from '../media/publication.ts';
+import type { Flushable } from './flush-clock.ts';
+import { LivePath, type LivePathOptions } from './live-path.ts';
+import type { Publication } from './publication.ts';
+import type { Viewer, ViewerEnd } from './viewer.ts';
+
+/** What happens to a second publisher of a path: see design "Duplicate publisher". */
+export type DuplicatePolicy = 'RejectUnlessStale' | 'Reject' | 'TakeOver';
+
+/** Times of a path's life, in ms. */
+export interface StreamSettings {
+  readonly onDuplicate: DuplicatePolicy;
+  /** A publisher silent for this long gives way to a newcomer. */
+  readonly staleAfter: number;
+  /** Viewers are ended this long after the publisher said that it stops … */
+  readonly unpublishGrace: number;
+  /** … and this long after its connection was lost. */
+  readonly holdViewers: number;
+  /** A viewer waits this long for a publisher. */
+  readonly waitForPublisher: number;
+}
+
+/** The connection of a publisher, as the relay sees it. */
+export interface PublisherHandler {
+  onAccepted(publication: Publication): void;
+  /** Another one publishes on the path. */
+  onRefused(): void;
+  /** It has to go: `timeout` (it was silent and another one came), `takeover`. Its publication has ended already. */
+  onReplaced(cause: 'timeout' | 'takeover'): void;
+}
+
+/** What a {@link Stream} needs of the hub. */
+export interface StreamOptions {
+  readonly path: string;
+  readonly settings: StreamSettings;
+  readonly media: Omit<LivePathOptions, 'onDirty'>;
+  readonly onDirty: (stream: Stream) => void;
+  readonly onViewerLeft: (viewer: Viewer, reason: ViewerEnd | 'left') => void;
+  readonly onPublicationEnded: (info: PublicationInfo, cause: EndCause) => void;
+  /** Nothing is left of it. */
+  readonly onIdle: (stream: Stream) => void;
+}
+
+interface Waiting {
+  readonly handler: PublisherHandler;
+  readonly open: (owner: Stream) => Publication;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** One path: at most one publication, its viewers, and those who wait for either. */
+export class Stream implements Flushable {
+  readonly path: string;
+  readonly media: LivePath;
+  readonly #options: StreamOptions;
+  #publication: Publication | undefined;
+  #publisher: PublisherHandler | undefined;
+  /** The newcomer whose answer is delayed. */
+  #held: Waiting | undefined;
+  /** Viewers that came before a publisher, each with its limit. */
+  readonly #early = new Map<Viewer, NodeJS.Timeout>();
+  /** Runs while viewers are kept without a publisher. */
+  #holdTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: StreamOptions) {
+    this.path = options.path;
+    this.#options = options;
+    this.media = new LivePath({ ...options.media, onDirty: () => options.onDirty(this) });
+  }
+
+  get publication(): Publication | undefined {
+    return this.#publication;
+  }
+
+  /** All viewers, those who wait for a publisher included. */
+  get viewerCount(): number {
+    return this.media.viewers.size + this.#early.size;
+  }
+
+  /** Admits a publisher at once, later, or not at all: `handler` is told. The function withdraws a newcomer that still waits. */
+  publish(handler: PublisherHandler, open: (owner: Stream) => Publication): () => void {
+    if (this.#publication === undefined) {
+      this.#accept(handler, open);
+    } else if (this.#options.settings.onDuplicate === 'TakeOver') {
+      this.#replace('takeover');
+      this.#accept(handler, open);
+    } else if (this.#options.settings.onDuplicate === 'Reject' || this.#held !== undefined) {
+      handler.onRefused();
+    } else {
+      this.#hold(handler, open);
+    }
+    return () => {
+      if (this.#held?.handler === handler) this.#release();
+    };
+  }
+
+  /** Adds a viewer: it gets media when there is some, or is ended when nobody publishes in time. */
+  watch(viewer: Viewer): void {
+    if (this.#publication !== undefined || this.#holdTimer !== undefined) {
+      viewer.handler.onReady();
+      this.media.join(viewer);
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#early.delete(viewer);
+      this.#left(viewer, 'not-found');
+      this.#checkIdle();
+    }, this.#options.settings.waitForPublisher);
+    this.#early.set(viewer, timer);
+  }
+
+  /** The viewer's connection is gone. */
+  leave(viewer: Viewer): void {
+    const early = this.#early.get(viewer);
+    if (early !== undefined) clearTimeout(early);
+    if (!this.#early.delete(viewer) && !this.media.viewers.delete(viewer)) return;
+    this.#options.onViewerLeft(viewer, 'left');
+    this.#checkIdle();
+  }
+
+  /** See {@link Flushable}. */
+  flush(now: number): boolean {
+    const { stalled, lagging } = this.media.flush(now);
+    for (const viewer of stalled) {
+      this.media.viewers.delete(viewer);
+      this.#left(viewer, 'stalled');
+    }
+    if (stalled.length > 0) this.#checkIdle();
+    return lagging;
+  }
+
+  /** Ends everything: the publication (`shutdown`) and the viewers. */
+  close(): void {
+    this.#publication?.onEvent({ kind: 'end', cause: 'shutdown' });
+    this.#release()?.handler.onRefused();
+    this.#endViewers('shutdown');
+  }
+
+  onMedia(_publication: Publication, event: MediaEvent): void {
+    if (this.#held !== undefined && event.kind === 'frame') this.#release()?.handler.onRefused();
+    this.media.add(event);
+  }
+
+  onEnded(publication: Publication, cause: EndCause): void {
+    this.#publication = undefined;
+    this.#publisher = undefined;
+    this.#options.onPublicationEnded(publication.info, cause);
+    this.#options.onDirty(this);
+    const { unpublishGrace, holdViewers } = this.#options.settings;
+    const waiting = this.#release();
+    if (waiting !== undefined) {
+      this.#accept(waiting.handler, waiting.open);
+    } else if (this.media.viewers.size > 0 && cause !== 'shutdown') {
+      this.#holdTimer = setTimeout(
+        () => this.#endViewers('ended'),
+        cause === 'unpublish' ? unpublishGrace : holdViewers,
+      );
+    }
+    this.#checkIdle();
+  }
+
+  #accept(handler: PublisherHandler, open: (owner: Stream) => Publication): void {
+    clearTimeout(this.#holdTimer);
+    this.#holdTimer = undefined;
+    this.media.beginPublication();
+    this.#publication = open(this);
+    this.#publisher = handler;
+    handler.onAccepted(this.#publication);
+    for (const [viewer, timer] of this.#early) {
+      clearTimeout(timer);
+      viewer.handler.onReady();
+      this.media.join(viewer);
+    }
+    this.#early.clear();
+  }
+
+  #hold(handler: PublisherHandler, open: (owner: Stream) => Publication): void {
+    const silentFor = performance.now() - this.#publication!.lastMediaAt;
+    const timer = setTimeout(
+      () => {
+        this.#held = undefined;
+        this.#replace('timeout');
+        this.#accept(handler, open);
+      },
+      Math.max(0, this.#options.settings.staleAfter - silentFor),
+    );
+    this.#held = { handler, open, timer };
+  }
+
+  #release(): Waiting | undefined {
+    const waiting = this.#held;
+    clearTimeout(waiting?.timer);
+    this.#held = undefined;
+    return waiting;
+  }
+
+  /** Ends the present publication in favour of another. */
+  #replace(cause: 'timeout' | 'takeover'): void {
+    const publisher = this.#publisher;
+    this.#publication?.onEvent({ kind: 'end', cause });
+    publisher?.onReplaced(cause);
+  }
+
+  #endViewers(reason: ViewerEnd): void {
+    clearTimeout(this.#holdTimer);
+    this.#holdTimer = undefined;
+    for (const timer of this.#early.values()) clearTimeout(timer);
+    const all = [...this.media.viewers, ...this.#early.keys()];
+    this.media.viewers.clear();
+    this.#early.clear();
+    for (const viewer of all) this.#left(viewer, reason);
+    this.#checkIdle();
+  }
+
+  #left(viewer: Viewer, reason: ViewerEnd): void {
+    this.#options.onViewerLeft(viewer, reason);
+    viewer.handler.onEnd(reason);
+  }
+
+  #checkIdle(): void {
+    if (this.#publication === undefined && this.#held === undefined && this.viewerCount === 0) {
+      clearTimeout(this.#holdTimer);
+      this.#holdTimer = undefined;
+      this.#options.onIdle(this);
+    }
+  }
+}
