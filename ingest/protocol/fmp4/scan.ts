@@ -1,9 +1,106 @@
-import { Fault } from '../../runtime/fault.ts';
-import type { ReadAt, ScanOptions, SegmentScan } from './segment-scan.ts';
+import { crc32 } from 'node:zlib';
+import { ByteReader } from '../../bytes/byte-reader.ts';
+import { readInitSegment } from './init-reader.ts';
+import { FRAGMENT_BOX_BYTES, FRAGMENT_BOX_CRC_AT, FRAGMENT_UUID, parseFragmentBox, UUID_AT } from './integrity-box.ts';
+import {
+  type Damage,
+  findBytes,
+  type ReadAt,
+  readExactly,
+  type ScannedFragment,
+  type ScanOptions,
+  type SegmentScan,
+  sumBytes,
+} from './segment-scan.ts';
+
+const BOX_HEAD_BYTES = 8;
+/** Boxes of one fragment: far more event messages than half a second of a stream has. */
+const MAX_FRAGMENT_BOXES = 65_536;
 
 /**
- * Walks a fragmented MP4 segment of `size` bytes, trusting only what a CRC covers. Throws nothing but what `read` throws.
+ * Walks a fragmented MP4 segment of `size` bytes, trusting only what a CRC covers: sizes say where to look, never how much to allocate.
+ * Throws nothing but what `read` throws.
  */
 export async function scanMp4(read: ReadAt, size: number, options: ScanOptions = {}): Promise<SegmentScan> {
-  throw new Fault('ERR_FMP4_TRACK', `not written yet ${read} ${size} ${options}`);
+  const header = await readInitSegment(read, size);
+  if (typeof header === 'string') {
+    const damage = size === 0 ? [] : [{ offset: 0, bytes: size, why: header }];
+    return { headerBytes: 0, headerCrc: 0, description: undefined, fragments: [], validBytes: 0, damage };
+  }
+  const fragments: ScannedFragment[] = [];
+  const damage: Damage[] = [];
+  let validBytes = header.bytes;
+  let at = header.bytes;
+  while (at < size) {
+    const found = await readFragment(read, at, size);
+    if (typeof found !== 'string') {
+      fragments.push(found);
+      at += found.bytes;
+      if (damage.length === 0) validBytes = at;
+      continue;
+    }
+    const next = options.salvage ? await nextFragment(read, at, size) : undefined;
+    const until = next?.offset ?? size;
+    damage.push({ offset: at, bytes: until - at, why: found });
+    if (next !== undefined) fragments.push(next);
+    at = next === undefined ? size : next.offset + next.bytes;
+  }
+  const { bytes: headerBytes, crc: headerCrc, description } = header;
+  return { headerBytes, headerCrc, description, fragments, validBytes, damage };
+}
+
+/** The fragment that starts at `offset`, or why there is none. */
+async function readFragment(read: ReadAt, offset: number, size: number): Promise<ScannedFragment | string> {
+  let at = offset;
+  let last = 'emsg';
+  for (let boxes = 0; boxes < MAX_FRAGMENT_BOXES; boxes += 1) {
+    const head = await readExactly(read, at, BOX_HEAD_BYTES, size);
+    if (head === undefined) return `cut off in the box header at ${at}`;
+    const reader = new ByteReader(head);
+    const bytes = reader.u32();
+    const type = reader.latin1(4);
+    if (last === 'mdat' && type === 'uuid') return checkFragment(read, offset, at, size);
+    const expected = last === 'emsg' ? type === 'emsg' || type === 'moof' : last === 'moof' && type === 'mdat';
+    if (!expected) return `a box that does not belong at ${at}`;
+    if (bytes < BOX_HEAD_BYTES) return `an impossible box size at ${at}`;
+    if (at + bytes > size) return `cut off in the ${type} at ${at}`;
+    last = type;
+    at += bytes;
+  }
+  return `too many boxes in the fragment at ${offset}`;
+}
+
+/** The fragment from `offset` whose mark stands at `markAt`, or why it is not whole. */
+async function checkFragment(
+  read: ReadAt,
+  offset: number,
+  markAt: number,
+  size: number,
+): Promise<ScannedFragment | string> {
+  const box = await readExactly(read, markAt, FRAGMENT_BOX_BYTES, size);
+  if (box === undefined) return `cut off in the mark at ${markAt}`;
+  const mark = parseFragmentBox(box);
+  if (mark === undefined || mark.bytes !== markAt - offset) return `no valid mark at ${markAt}`;
+  const crc = await sumBytes(read, offset, mark.bytes, 0);
+  if (crc === undefined) return `cut off in the fragment at ${offset}`;
+  if (crc32(box.subarray(0, FRAGMENT_BOX_CRC_AT), crc) !== mark.crc) return `wrong CRC of the fragment at ${offset}`;
+  const { sequence, start, end, key } = mark;
+  return { offset, bytes: mark.bytes + FRAGMENT_BOX_BYTES, sequence, start, end, key };
+}
+
+/** The first whole fragment after damage at `from`. A mark says how long its fragment is, so it is found from its end: no box size before it matters. */
+async function nextFragment(read: ReadAt, from: number, size: number): Promise<ScannedFragment | undefined> {
+  let search = from;
+  for (;;) {
+    const uuidAt = await findBytes(read, FRAGMENT_UUID, search, size);
+    if (uuidAt === undefined) return undefined;
+    search = uuidAt + 1;
+    const markAt = uuidAt - UUID_AT;
+    if (markAt <= from) continue;
+    const box = await readExactly(read, markAt, FRAGMENT_BOX_BYTES, size);
+    const mark = box && parseFragmentBox(box);
+    if (mark === undefined || markAt - mark.bytes < from) continue;
+    const found = await readFragment(read, markAt - mark.bytes, size);
+    if (typeof found !== 'string') return found;
+  }
 }

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { StoredDescription } from './segment-description.ts';
 
 /** Reads `length` bytes at `offset` of the file; fewer only at its end. */
@@ -43,4 +44,48 @@ export interface SegmentScan {
 export interface ScanOptions {
   /** Go on past damaged bytes, looking for later whole fragments; else the first damage ends the scan. */
   readonly salvage?: boolean;
+}
+
+/** Bytes per read of a scan: its whole memory. */
+const WINDOW_BYTES = 1024 * 1024;
+
+/** `length` bytes at `offset` of a file of `size` bytes; undefined where they go past its end. `length` must have met a limit before. */
+export async function readExactly(
+  read: ReadAt,
+  offset: number,
+  length: number,
+  size: number,
+): Promise<Buffer | undefined> {
+  if (offset + length > size) return undefined;
+  const bytes = await read(offset, length);
+  return bytes.length === length ? bytes : undefined;
+}
+
+/** CRC-32 of `length` bytes at `offset`, going on from `crc`; undefined where the file ends before. */
+export async function sumBytes(read: ReadAt, offset: number, length: number, crc: number): Promise<number | undefined> {
+  let sum = crc;
+  for (let done = 0; done < length; ) {
+    const bytes = await read(offset + done, Math.min(WINDOW_BYTES, length - done));
+    if (bytes.length === 0) return undefined;
+    sum = crc32(bytes, sum);
+    done += bytes.length;
+  }
+  return sum;
+}
+
+/** Offset of the first `pattern` at or after `from` in a file of `size` bytes. */
+export async function findBytes(
+  read: ReadAt,
+  pattern: Buffer,
+  from: number,
+  size: number,
+): Promise<number | undefined> {
+  for (let at = from; at + pattern.length <= size; ) {
+    const bytes = await read(at, Math.min(WINDOW_BYTES, size - at));
+    const found = bytes.indexOf(pattern);
+    if (found >= 0) return at + found;
+    if (bytes.length < pattern.length) return undefined;
+    at += bytes.length - pattern.length + 1;
+  }
+  return undefined;
 }
