@@ -83,13 +83,13 @@ export function writeMark(bytes: Buffer, bodyAt: number, mark: Mark): void {
     Math.round(mark.sentAtMs * 1000)
       .toString(16)
       .padStart(16, '0');
-  bytes.latin1Write(text, bodyAt + MARK_AT, MARK_CHARS);
+  bytes.write(text, bodyAt + MARK_AT, 'latin1');
 }
 
 /** The mark of a video body; null where it has none. */
 export function readMark(body: Buffer): Mark | null {
   if (body.length < MARK_END || body.compare(MARK_UUID, 0, MARK_UUID.length, UUID_AT, MARK_AT) !== 0) return null;
-  const text = body.latin1Slice(MARK_AT, MARK_END);
+  const text = body.toString('latin1', MARK_AT, MARK_END);
   return { frame: Number.parseInt(text.slice(0, 8), 16), sentAtMs: Number.parseInt(text.slice(8), 16) / 1000 };
 }
 
