@@ -41,6 +41,28 @@ describe('ByteReader and ByteWriter', () => {
     );
   });
 
+  it('every field may be the one that makes the buffer grow', () => {
+    const fields: ((w: ByteWriter) => ByteWriter)[] = [
+      (w) => w.u8(0x11),
+      (w) => w.u16(0x1111),
+      (w) => w.u24(0x111111),
+      (w) => w.u32(0x11111111),
+      (w) => w.u64(0x11_1111_1111_1111),
+      (w) => w.f64(1.5),
+      (w) => w.u16le(0x1111),
+      (w) => w.u32le(0x11111111),
+      (w) => w.bytes(Buffer.alloc(9, 0x11)),
+      (w) => w.fill(9, 0x11),
+      (w) => w.utf8('ü123456789'),
+      (w) => w.latin1('0123456789'),
+    ];
+    for (const field of fields) {
+      const alone = field(new ByteWriter(1000)).finish();
+      const grown = field(new ByteWriter(64).fill(64)).finish();
+      expect(grown.subarray(64)).toEqual(alone);
+    }
+  });
+
   it('reads views of the same memory', () => {
     const bytes = Buffer.from('00112233', 'hex');
     const r = new ByteReader(bytes, 1);

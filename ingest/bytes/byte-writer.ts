@@ -40,7 +40,8 @@ export class ByteWriter {
   }
 
   u32(value: number): this {
-    this.#bytes.writeUInt32BE(value >>> 0, this.#grow(4));
+    const at = this.#grow(4);
+    this.#bytes.writeUInt32BE(value >>> 0, at);
     return this;
   }
 
@@ -53,7 +54,8 @@ export class ByteWriter {
   }
 
   f64(value: number): this {
-    this.#bytes.writeDoubleBE(value, this.#grow(8));
+    const at = this.#grow(8);
+    this.#bytes.writeDoubleBE(value, at);
     return this;
   }
 
@@ -65,13 +67,15 @@ export class ByteWriter {
   }
 
   u32le(value: number): this {
-    this.#bytes.writeUInt32LE(value >>> 0, this.#grow(4));
+    const at = this.#grow(4);
+    this.#bytes.writeUInt32LE(value >>> 0, at);
     return this;
   }
 
   /** Copies `source` in. */
   bytes(source: Uint8Array): this {
-    this.#bytes.set(source, this.#grow(source.length));
+    const at = this.#grow(source.length);
+    this.#bytes.set(source, at);
     return this;
   }
 
@@ -85,13 +89,15 @@ export class ByteWriter {
   /** UTF-8, without a length or terminator. */
   utf8(text: string): this {
     const length = Buffer.byteLength(text);
-    this.#bytes.write(text, this.#grow(length), length, 'utf8');
+    const at = this.#grow(length);
+    this.#bytes.write(text, at, length, 'utf8');
     return this;
   }
 
   /** One byte per character: four-character codes and box types. */
   latin1(text: string): this {
-    this.#bytes.write(text, this.#grow(text.length), text.length, 'latin1');
+    const at = this.#grow(text.length);
+    this.#bytes.write(text, at, text.length, 'latin1');
     return this;
   }
 
@@ -107,6 +113,7 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** Makes room, perhaps in another buffer: read `#bytes` only after it. */
   #grow(length: number): number {
     const at = this.#length;
     const need = at + length;
