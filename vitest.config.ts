@@ -1,11 +1,37 @@
 import { defineConfig } from 'vitest/config';
 
-/** The unit suite: tests that stand beside their source. Suites with real programs are listed in test/run.ts. */
+/** A suite of tests with real programs: slow on purpose, in real time for the most part, so files run side by side. */
+function real(name: string, folder: string, maxWorkers: number) {
+  return {
+    test: {
+      name,
+      include: [`${folder}/**/*.test.ts`],
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+      pool: 'forks' as const,
+      maxWorkers,
+      sequence: { concurrent: false },
+    },
+  };
+}
+
+/** The suites that vitest runs; `npm test` runs them one by one with a time budget each (test/run.ts). */
 export default defineConfig({
   test: {
-    include: ['ingest/**/*.test.ts', 'scripts/**/*.test.ts', 'test/support/**/*.test.ts', 'cli.test.ts'],
-    testTimeout: 20_000,
-    pool: 'forks',
-    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['ingest/**/*.test.ts', 'scripts/**/*.test.ts', 'test/support/**/*.test.ts', '*.test.ts'],
+          testTimeout: 20_000,
+          pool: 'forks',
+          maxWorkers: 2,
+        },
+      },
+      real('interop', 'test/interop', 3),
+      real('chaos', 'test/chaos', 2),
+      real('churn', 'test/churn', 1),
+      real('readme', 'test/readme', 1),
+    ],
   },
 });

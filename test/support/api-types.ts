@@ -1,0 +1,26 @@
+/** What the tests rely on in an answer of `GET /api/v1/streams/{path}`. Times in seconds, sizes in bytes, DTS in 90 kHz ticks of the source. */
+export interface StreamView {
+  readonly path: string;
+  readonly state: string;
+  readonly pub: string;
+  readonly epoch: number;
+  readonly publisher: { readonly conn_id: string; readonly protocol: string; readonly since: string } | null;
+  readonly video: {
+    readonly codec: string;
+    readonly width?: number;
+    readonly height?: number;
+    readonly fps?: number;
+    readonly bitrate?: number;
+    readonly gop?: number;
+  } | null;
+  readonly audio: { readonly codec: string; readonly bitrate?: number } | null;
+  readonly tracks: readonly { readonly codec: string }[];
+  readonly viewers: { readonly count: number };
+  readonly recording: {
+    readonly state: string;
+    readonly recording: string;
+    readonly durable: { readonly pub: string; readonly seq: number; readonly dts: number } | null;
+  } | null;
+  readonly upload: { readonly pendingSegments: number; readonly pendingBytes: number } | null;
+  readonly secondsAtRisk: number;
+}

@@ -1,0 +1,22 @@
+import { createServer } from 'node:net';
+
+const FIRST = 20_000;
+/** Below Linux's ephemeral range (32768…), so that no outgoing connection takes one between the test and the server. */
+const LAST = 32_000;
+
+/** A TCP port of 127.0.0.1 that nobody listens on. Stays the same over restarts of the server that uses it. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port between ${FIRST} and ${LAST}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const server = createServer();
+  server.once('error', () => resolve(false));
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  return promise;
+}
