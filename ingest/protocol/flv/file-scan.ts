@@ -1,7 +1,157 @@
-import { Fault } from '../../runtime/fault.ts';
-import type { ReadAt, ScanOptions, SegmentScan } from '../fmp4/segment-scan.ts';
+import { crc32 } from 'node:zlib';
+import { ByteReader, NeedMoreBytes } from '../../bytes/byte-reader.ts';
+import { parseDescription, type StoredDescription } from '../fmp4/segment-description.ts';
+import {
+  cachedRead,
+  type Damage,
+  findBytes,
+  type ReadAt,
+  readExactly,
+  ScanBudget,
+  type ScannedFragment,
+  type ScanOptions,
+  type SegmentScan,
+  sumBytes,
+} from '../fmp4/segment-scan.ts';
+import { FLV_DESCRIPTION_AT, FLV_DESCRIPTION_KEY, FLV_DURATION_AT, FLV_FILESIZE_AT, FLV_HEAD_BYTES } from './file.ts';
+import { MARK_BYTES, MARK_CRC_AT, MARK_PATTERN, MARK_PATTERN_AT, parseMark } from './file-mark.ts';
+import { AUDIO_TAG, SCRIPT_TAG, TAG_HEAD_BYTES, TAG_TRAILER_BYTES, VIDEO_TAG } from './file-tag.ts';
+
+/** Metadata and sequence headers of many tracks stay below it. */
+const MAX_HEADER_BYTES = 4 * 1024 * 1024;
+const LONG_STRING = 0x0c;
 
 /** Walks an FLV segment of `size` bytes, trusting only what a CRC covers. Throws nothing but what `read` throws. */
 export async function scanFlv(read: ReadAt, size: number, options: ScanOptions = {}): Promise<SegmentScan> {
-  throw new Fault('ERR_FLV_FILE', `not written yet ${read} ${size} ${options}`);
+  const header = await readHeader(read, size);
+  if (typeof header === 'string') {
+    const damage = size === 0 ? [] : [{ offset: 0, bytes: size, why: header }];
+    return { headerBytes: 0, headerCrc: 0, description: undefined, fragments: [], validBytes: 0, damage };
+  }
+  const fragments: ScannedFragment[] = [];
+  const damage: Damage[] = [];
+  let validBytes = header.bytes;
+  let at = header.bytes;
+  const budget = new ScanBudget(size);
+  while (at < size) {
+    const found = await readFragment(read, at, size);
+    if (typeof found !== 'string') {
+      fragments.push(found);
+      at += found.bytes;
+      if (damage.length === 0) validBytes = at;
+      continue;
+    }
+    const next = options.salvage ? await nextFragment(read, at, size, budget) : undefined;
+    const until = next?.offset ?? size;
+    damage.push({ offset: at, bytes: until - at, why: found });
+    if (next !== undefined) fragments.push(next);
+    at = next === undefined ? size : next.offset + next.bytes;
+  }
+  const { bytes: headerBytes, crc: headerCrc, description } = header;
+  return { headerBytes, headerCrc, description, fragments, validBytes, damage };
+}
+
+/** The fragment that starts at `offset`, or why there is none. */
+async function readFragment(read: ReadAt, offset: number, size: number): Promise<ScannedFragment | string> {
+  const readHead = cachedRead(read, size);
+  let at = offset;
+  for (;;) {
+    const head = await readExactly(readHead, at, MARK_PATTERN_AT + MARK_PATTERN.length, size);
+    if (head === undefined) return `cut off in the tag at ${at}`;
+    const bodyBytes = head.readUIntBE(1, 3);
+    const type = head[0];
+    if (type === SCRIPT_TAG && head.subarray(MARK_PATTERN_AT).equals(MARK_PATTERN)) {
+      return checkFragment(read, offset, at, size);
+    }
+    if (type !== AUDIO_TAG && type !== VIDEO_TAG && type !== SCRIPT_TAG) return `no tag at ${at}`;
+    at += TAG_HEAD_BYTES + bodyBytes + TAG_TRAILER_BYTES;
+  }
+}
+
+/** The fragment from `offset` whose mark stands at `markAt`, or why it is not whole. */
+async function checkFragment(
+  read: ReadAt,
+  offset: number,
+  markAt: number,
+  size: number,
+): Promise<ScannedFragment | string> {
+  const tag = await readExactly(read, markAt, MARK_BYTES, size);
+  if (tag === undefined) return `cut off in the mark at ${markAt}`;
+  const mark = parseMark(tag);
+  if (mark === undefined || mark.sequence === 0 || mark.bytes !== markAt - offset) return `no valid mark at ${markAt}`;
+  const crc = await sumBytes(read, offset, mark.bytes, 0);
+  if (crc === undefined) return `cut off in the fragment at ${offset}`;
+  if (crc32(tag.subarray(0, MARK_CRC_AT), crc) !== mark.crc) return `wrong CRC of the fragment at ${offset}`;
+  const { sequence, start, end, key } = mark;
+  return { offset, bytes: mark.bytes + MARK_BYTES, sequence, start, end, key };
+}
+
+/** The first whole fragment after damage at `from`: found by its mark, which says how long it is, so no tag size before it matters. */
+async function nextFragment(
+  read: ReadAt,
+  from: number,
+  size: number,
+  budget: ScanBudget,
+): Promise<ScannedFragment | undefined> {
+  for (let search = from; ; ) {
+    const patternAt = await findBytes(read, MARK_PATTERN, search, size);
+    if (patternAt === undefined) return undefined;
+    search = patternAt + 1;
+    const markAt = patternAt - MARK_PATTERN_AT;
+    const tag = markAt <= from ? undefined : await readExactly(read, markAt, MARK_BYTES, size);
+    const mark = tag && parseMark(tag);
+    if (mark === undefined || markAt - mark.bytes < from) continue;
+    if (!budget.spend(mark.bytes)) return undefined;
+    const found = await checkFragment(read, markAt - mark.bytes, markAt, size);
+    if (typeof found !== 'string') return found;
+  }
+}
+
+interface ReadHeader {
+  readonly bytes: number;
+  readonly crc: number;
+  readonly description: StoredDescription;
+}
+
+/** Reads and checks everything up to the header's mark; a string says why it is not whole. */
+async function readHeader(read: ReadAt, size: number): Promise<ReadHeader | string> {
+  const limit = Math.min(size, MAX_HEADER_BYTES);
+  for (let search = 0; ; ) {
+    const patternAt = await findBytes(read, MARK_PATTERN, search, limit);
+    if (patternAt === undefined) return 'the header is cut off or damaged';
+    search = patternAt + 1;
+    const header = await checkHeader(read, patternAt - MARK_PATTERN_AT, size);
+    // The words may stand in a path or in metadata too: only a mark that marks the header ends the search.
+    if (header !== undefined) return header;
+  }
+}
+
+/** The header whose mark stands at `markAt`; undefined where that is none, or it is not whole. */
+async function checkHeader(read: ReadAt, markAt: number, size: number): Promise<ReadHeader | undefined> {
+  if (markAt < FLV_DESCRIPTION_AT) return undefined;
+  const bytes = markAt + MARK_BYTES;
+  const tag = await readExactly(read, markAt, MARK_BYTES, size);
+  const mark = tag && parseMark(tag);
+  if (mark === undefined || mark.sequence !== 0 || mark.bytes !== markAt) return undefined;
+  const found = await readExactly(read, 0, bytes, size);
+  if (found === undefined) return undefined;
+  const header = Buffer.from(found);
+  header.fill(0, FLV_DURATION_AT, FLV_DURATION_AT + 8).fill(0, FLV_FILESIZE_AT, FLV_FILESIZE_AT + 8);
+  if (crc32(header.subarray(0, markAt + MARK_CRC_AT)) !== mark.crc) return undefined;
+  const description = readDescription(header);
+  if (description === undefined) return undefined;
+  const metadataBytes = TAG_HEAD_BYTES + header.readUIntBE(FLV_HEAD_BYTES + 1, 3) + TAG_TRAILER_BYTES;
+  return { bytes, crc: crc32(header.subarray(FLV_HEAD_BYTES + metadataBytes, markAt)), description };
+}
+
+function readDescription(header: Buffer): StoredDescription | undefined {
+  const reader = new ByteReader(header, FLV_DESCRIPTION_AT);
+  try {
+    if (reader.utf8(reader.u16()) !== FLV_DESCRIPTION_KEY) return undefined;
+    const length = reader.u8() === LONG_STRING ? reader.u32() : reader.u16();
+    return parseDescription(reader.utf8(length));
+  } catch (fault) {
+    if (fault instanceof NeedMoreBytes) return undefined;
+    throw fault;
+  }
 }

@@ -131,7 +131,11 @@ function writeMinf(minf: ByteWriter, entry: SampleEntry): void {
   });
 }
 
-function displaySize(entry: { width: number; height: number; pixelAspect?: readonly [number, number] }): number[] {
+function displaySize(entry: {
+  width: number;
+  height: number;
+  pixelAspect?: readonly [number, number];
+}): [number, number] {
   const [pixelWidth, pixelHeight] = entry.pixelAspect ?? [1, 1];
   return [Math.min(0xffff, Math.round((entry.width * pixelWidth) / pixelHeight)), entry.height];
 }

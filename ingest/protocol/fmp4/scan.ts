@@ -7,6 +7,7 @@ import {
   findBytes,
   type ReadAt,
   readExactly,
+  ScanBudget,
   type ScannedFragment,
   type ScanOptions,
   type SegmentScan,
@@ -31,6 +32,7 @@ export async function scanMp4(read: ReadAt, size: number, options: ScanOptions =
   const damage: Damage[] = [];
   let validBytes = header.bytes;
   let at = header.bytes;
+  const budget = new ScanBudget(size);
   while (at < size) {
     const found = await readFragment(read, at, size);
     if (typeof found !== 'string') {
@@ -39,7 +41,7 @@ export async function scanMp4(read: ReadAt, size: number, options: ScanOptions =
       if (damage.length === 0) validBytes = at;
       continue;
     }
-    const next = options.salvage ? await nextFragment(read, at, size) : undefined;
+    const next = options.salvage ? await nextFragment(read, at, size, budget) : undefined;
     const until = next?.offset ?? size;
     damage.push({ offset: at, bytes: until - at, why: found });
     if (next !== undefined) fragments.push(next);
@@ -89,9 +91,13 @@ async function checkFragment(
 }
 
 /** The first whole fragment after damage at `from`. A mark says how long its fragment is, so it is found from its end: no box size before it matters. */
-async function nextFragment(read: ReadAt, from: number, size: number): Promise<ScannedFragment | undefined> {
-  let search = from;
-  for (;;) {
+async function nextFragment(
+  read: ReadAt,
+  from: number,
+  size: number,
+  budget: ScanBudget,
+): Promise<ScannedFragment | undefined> {
+  for (let search = from; ; ) {
     const uuidAt = await findBytes(read, FRAGMENT_UUID, search, size);
     if (uuidAt === undefined) return undefined;
     search = uuidAt + 1;
@@ -100,6 +106,7 @@ async function nextFragment(read: ReadAt, from: number, size: number): Promise<S
     const box = await readExactly(read, markAt, FRAGMENT_BOX_BYTES, size);
     const mark = box && parseFragmentBox(box);
     if (mark === undefined || markAt - mark.bytes < from) continue;
+    if (!budget.spend(mark.bytes)) return undefined;
     const found = await readFragment(read, markAt - mark.bytes, size);
     if (typeof found !== 'string') return found;
   }

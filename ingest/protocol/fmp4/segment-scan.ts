@@ -89,3 +89,36 @@ export async function findBytes(
   }
   return undefined;
 }
+
+const CACHE_BYTES = 64 * 1024;
+
+/** Serves small reads that lie close together out of one larger one. */
+export function cachedRead(read: ReadAt, size: number): ReadAt {
+  let cacheAt = 0;
+  let cache: Buffer = Buffer.alloc(0);
+  return async (offset, length) => {
+    if (offset < cacheAt || offset + length > cacheAt + cache.length) {
+      cache = await read(offset, Math.min(Math.max(CACHE_BYTES, length), size - offset));
+      cacheAt = offset;
+    }
+    return cache.subarray(offset - cacheAt, offset - cacheAt + length);
+  };
+}
+
+/**
+ * What a search for later fragments may still sum up: a few times the file. Media can hold the bytes of many false marks, each
+ * claiming a long fragment; without a bound, checking them all takes time in the square of the file's size.
+ */
+export class ScanBudget {
+  #left: number;
+
+  constructor(fileBytes: number) {
+    this.#left = fileBytes * 4;
+  }
+
+  /** Whether `bytes` more may be read. */
+  spend(bytes: number): boolean {
+    this.#left -= bytes;
+    return this.#left >= 0;
+  }
+}
