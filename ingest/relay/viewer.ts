@@ -22,7 +22,7 @@ export type ViewerEnd = 'ended' | 'stalled' | 'not-found' | 'shutdown';
 export interface ViewerHandler {
   /** The path has a publisher: headers and media follow. */
   onReady(): void;
-  /** The headers that a decoder needs were sent: at the start, and again when they changed while it was behind. */
+  /** The headers that a decoder needs are sent next: at the start, and again when they changed while it was behind. */
   onHeaders?(headers: Headers): void;
   /** It was too slow and was moved on to a keyframe; `frames` were left out. */
   onCut?(frames: number): void;
@@ -165,10 +165,10 @@ export class Viewer {
 
   #sendHeaders(batch: Batch): void {
     this.#headers = batch.headers;
+    this.handler.onHeaders?.(batch.headers);
     if (batch.headers.length === 0) return;
     const times = batch.headers.map(() => batch.firstMs);
     this.#sink.write(encodeEvents(batch.headers, times, this.encoding, this.#chunkSize));
-    this.handler.onHeaders?.(batch.headers);
   }
 
   #cutWhenTooFarBehind(newest: Batch, restart: Batch | undefined): void {

@@ -1,0 +1,14 @@
+/** What a publication is called, and where it stands among those of its path. */
+export interface Claim {
+  /** 8 random characters of lower-case base32. */
+  readonly pub: string;
+  readonly epoch: number;
+}
+
+/** Who owns a path: the seam between one process and a pool of pods. */
+export interface Ownership {
+  /** Takes the path for a new publication. */
+  claim(path: string): Claim;
+  /** An epoch of this path was found in the spool: later ones are higher. */
+  seen(path: string, epoch: number): void;
+}

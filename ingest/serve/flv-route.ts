@@ -1,0 +1,88 @@
+import { flvFileHeader } from '../adapt/media-to-rtmp.ts';
+import { isVideoTrack } from '../media/media-event.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import { normalisePath } from '../protocol/rtmp/stream-path.ts';
+import type { Hub } from '../relay/hub.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Meter } from '../runtime/meter.ts';
+import { type Route, sendJson } from './http-server.ts';
+import { logHeadersSent } from './viewer-log.ts';
+
+/** `GET /{path}.flv`: the live stream over HTTP, until it ends. `?tracks=all` for more than the first track of each kind. */
+export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
+  let lastId = 0;
+  return (request, response, url) => {
+    if (!url.pathname.endsWith('.flv')) return false;
+    if (request.method !== 'GET') {
+      sendJson(response, 405, { code: 'ERR_HTTP_METHOD', message: 'only GET' });
+      return true;
+    }
+    const path = pathOf(url.pathname);
+    if (path === undefined) {
+      sendJson(response, 404, { code: 'ERR_HTTP_NOT_FOUND', message: 'that is no stream path' });
+      return true;
+    }
+    const own = log.child({ conn_id: `h${String(++lastId).padStart(6, '0')}`, stream_key: path });
+    own.info(
+      { peer_addr: `${request.socket.remoteAddress}:${request.socket.remotePort}`, protocol: 'http-flv' },
+      'play command',
+    );
+    let begun = false;
+    const seat = hub.seat(path, url.searchParams.get('tracks') === 'all' ? 'flv-full' : 'flv-base', response, {
+      onReady: () => {
+        meter.count('headwater_viewers_total', 'http-flv');
+        own.info({ total_subscribers: hub.streams.get(path)?.viewerCount ?? 1 }, 'Subscriber added');
+        // Without a length and without chunks: the end of the connection ends the stream.
+        response.useChunkedEncodingByDefault = false;
+        response.writeHead(200, {
+          'content-type': 'video/x-flv',
+          'cache-control': 'no-store',
+          connection: 'close',
+          'access-control-allow-origin': '*',
+        });
+        response.flushHeaders();
+      },
+      onHeaders: (headers) => {
+        if (!begun) {
+          const configs = headers.filter((header) => header.kind === 'config');
+          const video = configs.some((config) => isVideoTrack(config.track));
+          response.write(
+            flvFileHeader(
+              configs.some((config) => !isVideoTrack(config.track)),
+              video,
+            ),
+          );
+        }
+        begun = true;
+        logHeadersSent(own, headers);
+      },
+      onEnd: (reason) => {
+        own.info({ reason }, 'viewer ended');
+        if (reason === 'not-found') {
+          meter.count('headwater_viewers_refused_total', reason);
+          sendJson(response, 404, { code: 'ERR_STREAM_NOT_FOUND', message: `nobody publishes ${path}` });
+        } else if (reason === 'stalled') {
+          meter.count('headwater_connection_faults_total', 'ERR_VIEWER_STALLED');
+          response.destroy();
+        } else {
+          response.end();
+        }
+      },
+    });
+    response.once('close', () => {
+      meter.count('headwater_sent_bytes_total', 'http-flv', request.socket.bytesWritten);
+      seat.leave();
+    });
+    seat.take();
+    return true;
+  };
+}
+
+function pathOf(pathname: string): string | undefined {
+  try {
+    return normalisePath(decodeURIComponent(pathname.slice(1, -'.flv'.length)));
+  } catch (error) {
+    if (error instanceof ProtocolError || error instanceof URIError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,319 @@
+import type { Socket } from 'node:net';
+import { RtmpToMedia } from '../adapt/rtmp-to-media.ts';
+import type { EndCause } from '../media/media-event.ts';
+import { ProtocolError } from '../protocol/protocol-error.ts';
+import type { MediaMessage } from '../protocol/rtmp/media-message.ts';
+import type { RtmpLimits } from '../protocol/rtmp/rtmp-limits.ts';
+import {
+  type PlayRequest,
+  type PublishRequest,
+  RtmpSession,
+  type RtmpSessionHandler,
+} from '../protocol/rtmp/session.ts';
+import type { Headers } from '../relay/batch.ts';
+import type { Hub, Seat } from '../relay/hub.ts';
+import type { Publication } from '../relay/publication.ts';
+import type { ViewerEnd } from '../relay/viewer.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Meter } from '../runtime/meter.ts';
+import type { AddressTicket } from './address-limits.ts';
+import { logHeadersSent, needsFourCc } from './viewer-log.ts';
+
+/** Limits and times (ms) of a connection; `config.limits` has them. */
+export interface ConnectionLimits extends RtmpLimits {
+  readonly handshake: number;
+  readonly request: number;
+  readonly publisherRead: number;
+  readonly publisherMedia: number;
+}
+
+/** What a connection is given by its server. */
+export interface ConnectionOptions {
+  readonly id: string;
+  readonly protocol: 'rtmp' | 'rtmps';
+  readonly hub: Hub;
+  readonly limits: ConnectionLimits;
+  readonly chunkSize: number;
+  readonly ticket: AddressTicket;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly onClosed: () => void;
+}
+
+/** E-RTMP `capsEx` bit: the client takes multitrack messages. */
+const CAPS_MULTITRACK = 2;
+/** A viewer is asked for a sign of life this often, for the sake of routers and proxies on the way. */
+const PING_EVERY_MS = 30_000;
+/** What was written before `end()` has this long to leave. */
+const LINGER_MS = 5_000;
+
+type Role = 'none' | 'held' | 'publisher' | 'viewer';
+
+/** One RTMP peer: joins its socket, its protocol session and the hub. Its faults end it and nothing else. */
+export class RtmpConnection implements RtmpSessionHandler {
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #session: RtmpSession;
+  #log: Log;
+  #role: Role = 'none';
+  readonly #openedAt = performance.now();
+  #handshaken = false;
+  #lastReadAt = this.#openedAt;
+  #lastPingAt = this.#openedAt;
+  #closingAt: number | undefined;
+  #received = 0;
+  #multitrack = false;
+  #fourCc = false;
+  #streamId = 0;
+  #publication: Publication | undefined;
+  #adapter: RtmpToMedia | undefined;
+  #withdraw: (() => void) | undefined;
+  #seat: Seat | undefined;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#log = options.log.child({ conn_id: options.id });
+    this.#session = new RtmpSession({ limits: options.limits, chunkSize: options.chunkSize }, this);
+    socket.setNoDelay(true);
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
+    socket.on('error', (error) => this.#log.debug({ reason: error.message }, 'socket error'));
+    socket.once('close', () => this.#closed());
+    this.#log.info(
+      { peer_addr: `${socket.remoteAddress}:${socket.remotePort}`, protocol: options.protocol },
+      'Connection accepted',
+    );
+  }
+
+  /** Called about once a second: deadlines, pings, counters. */
+  sweep(now: number): void {
+    this.#reportBytes();
+    const { limits } = this.#options;
+    if (this.#closingAt !== undefined) {
+      if (now - this.#closingAt > LINGER_MS) this.#socket.destroy();
+    } else if (this.#role === 'none') {
+      if (!this.#handshaken && now - this.#openedAt > limits.handshake) this.#fail('ERR_RTMP_HANDSHAKE_TIMEOUT');
+      else if (this.#handshaken && now - this.#openedAt > limits.request) this.#fail('ERR_RTMP_REQUEST_TIMEOUT');
+    } else if (this.#publication !== undefined) {
+      if (now - this.#lastReadAt > limits.publisherRead) this.#endPublisher('ERR_PUBLISHER_READ_TIMEOUT');
+      else if (now - this.#publication.lastMediaAt > limits.publisherMedia)
+        this.#endPublisher('ERR_PUBLISHER_NO_MEDIA');
+    }
+    if (this.#role === 'viewer' && now - this.#lastPingAt > PING_EVERY_MS && this.#seat?.viewer.isCurrent) {
+      this.#lastPingAt = now;
+      this.#session.ping(now);
+    }
+  }
+
+  /** The server stops: publishers are told, viewers have been ended by the hub. */
+  shutdown(): void {
+    if (this.#role === 'publisher' || this.#role === 'held') {
+      this.#session.unpublishedByServer('NetStream.Unpublish.Success', 'server is shutting down');
+    }
+    this.#end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  // What the session says.
+
+  send(bytes: Buffer): void {
+    if (this.#seat !== undefined) this.#seat.viewer.sendControl(bytes);
+    else this.#socket.write(bytes);
+  }
+
+  onHandshake(info: { readonly scheme: string }): void {
+    this.#handshaken = true;
+    this.#log.info({ scheme: info.scheme }, 'Handshake completed');
+  }
+
+  onConnect(info: {
+    readonly app: string;
+    readonly flashVer: string;
+    readonly fourCcList: readonly string[];
+    readonly capsEx: number;
+  }): void {
+    this.#multitrack = (info.capsEx & CAPS_MULTITRACK) !== 0;
+    this.#fourCc = info.fourCcList.length > 0;
+    this.#log.debug({ app: info.app, client: info.flashVer, fourcc: info.fourCcList }, 'connect command');
+  }
+
+  onPublish(request: PublishRequest): void {
+    this.#log = this.#log.child({ stream_key: request.path });
+    this.#log.info({ type: request.publishType }, 'publish command');
+    if (!this.#admit()) return this.#refuse(request.streamId, 'ERR_LIMIT_SESSIONS_PER_ADDRESS');
+    this.#role = 'held';
+    this.#streamId = request.streamId;
+    this.#withdraw = this.#options.hub.publish(
+      { path: request.path, protocol: this.#options.protocol, connId: this.#options.id },
+      {
+        onAccepted: (publication) => this.#published(publication),
+        onRefused: () => this.#refuse(request.streamId, 'ERR_PATH_BUSY'),
+        onReplaced: (cause) => {
+          this.#log.info({ cause }, 'publisher replaced');
+          this.#publication = undefined;
+          this.#session.unpublishedByServer('NetStream.Publish.BadName', 'another publisher took over');
+          this.#end();
+        },
+      },
+    );
+  }
+
+  onPlay(request: PlayRequest): void {
+    this.#log = this.#log.child({ stream_key: request.path });
+    this.#log.info({ start: request.startSeconds }, 'play command');
+    if (!this.#admit()) {
+      this.#session.rejectPlay(request.streamId, 'NetStream.Play.Failed', 'too many sessions from this address');
+      return this.#fault('ERR_LIMIT_SESSIONS_PER_ADDRESS');
+    }
+    this.#role = 'viewer';
+    this.#streamId = request.streamId;
+    const full = this.#multitrack || request.query.get('tracks') === 'all';
+    const { hub, meter, protocol } = this.#options;
+    this.#seat = hub.seat(request.path, full ? 'rtmp-full' : 'rtmp-base', this.#socket, {
+      onReady: () => {
+        this.#session.acceptPlay(request.streamId);
+        meter.count('headwater_viewers_total', protocol);
+        this.#log.info({ total_subscribers: hub.streams.get(request.path)?.viewerCount ?? 1 }, 'Subscriber added');
+      },
+      onHeaders: (headers) => this.#headersSent(headers),
+      onCut: (frames) => this.#log.info({ frames }, 'viewer too slow: moved on to a keyframe'),
+      onEnd: (reason) => this.#viewerEnded(request.streamId, reason),
+    });
+    this.#seat.take();
+  }
+
+  onMedia(message: MediaMessage): void {
+    this.#adapter?.push(message, this.#lastReadAt);
+  }
+
+  onStop(info: { readonly streamId: number; readonly cause: string }): void {
+    this.#log.debug({ cause: info.cause }, 'stop command');
+    this.#withdraw?.();
+    this.#endMedia('unpublish');
+    this.#seat?.leave();
+    this.#seat = undefined;
+    this.#role = 'none';
+  }
+
+  onSkipped(code: string): void {
+    this.#options.meter.count('headwater_skipped_messages_total', code);
+    this.#log.debug({ code }, 'message skipped');
+  }
+
+  // What follows from it.
+
+  #receive(bytes: Buffer): void {
+    this.#lastReadAt = performance.now();
+    this.#received += bytes.length;
+    if (this.#closingAt !== undefined) return;
+    try {
+      this.#session.receive(bytes);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) {
+        this.#log.error({ err: error }, 'connection failed on an error of the server');
+        this.#fail('ERR_INTERNAL');
+        return;
+      }
+      this.#log.warn({ code: error.code, reason: error.message }, 'protocol error');
+      this.#fault(error.code);
+    }
+  }
+
+  #admit(): boolean {
+    return this.#options.ticket.accept();
+  }
+
+  #published(publication: Publication): void {
+    this.#role = 'publisher';
+    this.#publication = publication;
+    this.#adapter = new RtmpToMedia(publication, { onSkipped: (code) => this.onSkipped(code) });
+    this.#session.acceptPublish(this.#streamId);
+  }
+
+  #refuse(streamId: number, code: 'ERR_PATH_BUSY' | 'ERR_LIMIT_SESSIONS_PER_ADDRESS'): void {
+    this.#role = 'none';
+    this.#options.meter.count('headwater_publications_refused_total', code);
+    this.#log.warn({ code }, 'publisher refused');
+    const busy = code === 'ERR_PATH_BUSY';
+    this.#session.rejectPublish(
+      streamId,
+      busy ? 'NetStream.Publish.BadName' : 'NetStream.Publish.Denied',
+      busy ? 'somebody already publishes on this path' : 'too many sessions from this address',
+    );
+    this.#end();
+  }
+
+  #headersSent(headers: Headers): void {
+    logHeadersSent(this.#log, headers);
+    if (!this.#fourCc && needsFourCc(headers)) {
+      this.#fourCc = true; // once is enough
+      this.#options.meter.count('headwater_viewers_without_fourcc_total');
+      this.#log.info({}, 'viewer did not announce the FourCC codec that it is sent');
+    }
+  }
+
+  #viewerEnded(streamId: number, reason: ViewerEnd): void {
+    this.#log.info({ reason }, 'viewer ended');
+    if (reason === 'stalled') {
+      this.#options.meter.count('headwater_connection_faults_total', 'ERR_VIEWER_STALLED');
+      this.#socket.destroy();
+      return;
+    }
+    if (reason === 'not-found') {
+      this.#options.meter.count('headwater_viewers_refused_total', reason);
+      this.#session.rejectPlay(streamId, 'NetStream.Play.StreamNotFound', 'nobody publishes on this path');
+    } else {
+      this.#session.endPlay();
+    }
+    this.#end();
+  }
+
+  /** The publisher is too slow or too quiet: told, then closed. */
+  #endPublisher(code: 'ERR_PUBLISHER_READ_TIMEOUT' | 'ERR_PUBLISHER_NO_MEDIA'): void {
+    this.#endMedia('timeout');
+    this.#fail(code);
+  }
+
+  #endMedia(cause: EndCause): void {
+    this.#adapter?.end(cause);
+    this.#adapter = undefined;
+    this.#publication = undefined;
+  }
+
+  #fail(code: string): void {
+    this.#log.warn({ code }, 'connection closed');
+    this.#fault(code);
+  }
+
+  #fault(code: string): void {
+    this.#options.meter.count('headwater_connection_faults_total', code);
+    this.#end();
+  }
+
+  /** No more is read; what was written still leaves. */
+  #end(): void {
+    if (this.#closingAt !== undefined) return;
+    this.#closingAt = performance.now();
+    this.#socket.end();
+  }
+
+  #reportBytes(): void {
+    if (this.#received === 0) return;
+    this.#options.meter.count('headwater_received_bytes_total', this.#options.protocol, this.#received);
+    this.#received = 0;
+  }
+
+  #closed(): void {
+    this.#reportBytes();
+    this.#options.meter.count('headwater_sent_bytes_total', this.#options.protocol, this.#socket.bytesWritten);
+    this.#withdraw?.();
+    this.#endMedia(this.#closingAt === undefined ? 'lost' : 'error');
+    this.#seat?.leave();
+    this.#options.ticket.close();
+    this.#log.info({}, 'Connection closed');
+    this.#options.onClosed();
+  }
+}
