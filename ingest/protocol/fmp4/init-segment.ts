@@ -110,8 +110,8 @@ function writeTkhd(trak: ByteWriter, id: number, entry: SampleEntry): void {
     tkhd.u32(0).u32(0).u32(id).u32(0).u32(0).fill(8).u16(0).u16(0);
     tkhd.u16(entry.kind === 'audio' ? FULL_VOLUME : 0).u16(0);
     for (const value of MATRIX) tkhd.u32(value);
-    const [shownWidth, shownHeight] = entry.kind === 'video' ? displaySize(entry) : [0, 0];
-    tkhd.u16(shownWidth).u16(0).u16(shownHeight).u16(0);
+    const [width, height] = entry.kind === 'video' ? [entry.width, entry.height] : [0, 0];
+    tkhd.u16(width).u16(0).u16(height).u16(0);
   });
 }
 
@@ -129,13 +129,4 @@ function writeMinf(minf: ByteWriter, entry: SampleEntry): void {
     for (const type of ['stts', 'stsc', 'stco']) writeFullBox(stbl, type, 0, 0, (table) => table.u32(0));
     writeFullBox(stbl, 'stsz', 0, 0, (stsz) => stsz.u32(0).u32(0));
   });
-}
-
-function displaySize(entry: {
-  width: number;
-  height: number;
-  pixelAspect?: readonly [number, number];
-}): [number, number] {
-  const [pixelWidth, pixelHeight] = entry.pixelAspect ?? [1, 1];
-  return [Math.min(0xffff, Math.round((entry.width * pixelWidth) / pixelHeight)), entry.height];
 }

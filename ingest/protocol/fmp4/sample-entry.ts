@@ -10,8 +10,6 @@ export interface VideoEntry {
   /** Pixels as coded. */
   readonly width: number;
   readonly height: number;
-  /** Width and height of one pixel, where the stream says it. */
-  readonly pixelAspect?: readonly [width: number, height: number];
   /** The codec's configuration box, whole. */
   readonly config: Buffer;
   readonly hdr?: HdrMetadata;
@@ -49,12 +47,7 @@ export function writeSampleEntry(writer: ByteWriter, entry: SampleEntry): void {
 function writeVideo(box: ByteWriter, entry: VideoEntry): void {
   box.fill(16).u16(entry.width).u16(entry.height).u32(RESOLUTION).u32(RESOLUTION).u32(0).u16(1);
   box.fill(COMPRESSOR_NAME_BYTES).u16(DEPTH).u16(0xffff).bytes(entry.config);
-  const { hdr, pixelAspect } = entry;
-  if (hdr !== undefined) writeHdrBoxes(box, hdr);
-  if (pixelAspect !== undefined) {
-    const [width, height] = pixelAspect;
-    writeBox(box, 'pasp', (pasp) => pasp.u32(width).u32(height));
-  }
+  if (entry.hdr !== undefined) writeHdrBoxes(box, entry.hdr);
 }
 
 function writeAudio(box: ByteWriter, entry: AudioEntry): void {

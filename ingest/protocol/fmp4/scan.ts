@@ -107,7 +107,10 @@ async function nextFragment(
     const mark = box && parseFragmentBox(box);
     if (mark === undefined || markAt - mark.bytes < from) continue;
     if (!budget.spend(mark.bytes)) return undefined;
-    const found = await readFragment(read, markAt - mark.bytes, size);
-    if (typeof found !== 'string') return found;
+    const found = await checkFragment(read, markAt - mark.bytes, markAt, size);
+    if (typeof found === 'string') continue;
+    // The CRC is right, so this costs a second reading at most once per fragment: its boxes must lead to this very mark.
+    const walked = await readFragment(read, found.offset, size);
+    if (typeof walked !== 'string' && walked.bytes === found.bytes) return walked;
   }
 }
