@@ -107,6 +107,7 @@ export class LivePath {
   }
 
   #addFrame(frame: FrameEvent): void {
+    const timeMs = this.#outgoing(msOfTicks(frame.dts));
     if (this.#startTrack === undefined) {
       if (isVideoTrack(frame.track)) return; // no configuration yet: nothing could decode it
     } else if (frame.track === this.#startTrack && frame.key) {
@@ -114,7 +115,7 @@ export class LivePath {
     } else if (!this.#hasKeyframe && isVideoTrack(frame.track)) {
       return;
     }
-    this.#append(frame, this.#outgoing(msOfTicks(frame.dts)));
+    this.#append(frame, timeMs);
     this.#gop.grew(this.#newest);
   }
 
@@ -136,11 +137,10 @@ export class LivePath {
   }
 
   #addHeader(event: Exclude<SentEvent, FrameEvent>): void {
-    this.#headers.set(event);
     // Before the first frame they are only remembered: whoever starts is sent them first.
-    if (this.#offsetMs === undefined) return;
-    this.#append(event, this.#lastMs);
-    this.#newest.headersAfter = this.#headers.snapshot;
+    if (this.#offsetMs !== undefined) this.#append(event, this.#lastMs);
+    this.#headers.set(event);
+    if (this.#offsetMs !== undefined) this.#newest.headersAfter = this.#headers.snapshot;
   }
 
   #append(event: SentEvent, timeMs: number): void {

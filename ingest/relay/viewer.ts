@@ -57,7 +57,7 @@ export class Viewer {
   /** The burst at its start is not held against it: its backlog then, until it has caught up. */
   #graceBytes = 0;
   #graceMs = 0;
-  /** Frames of the path up to the last whole batch it got; -1 before the first. */
+  /** Frames of the path that it got or was cut past; -1 before the first. */
   #sentFrames = -1;
 
   constructor(
@@ -88,7 +88,10 @@ export class Viewer {
 
   /** Begins (again) at a batch that a decoder can start with. `newest` is the end of what there is. */
   startAt(batch: Batch, newest: Batch): void {
-    if (this.#sentFrames >= 0) this.handler.onCut?.(batch.startFrames - this.#sentFrames);
+    if (this.#sentFrames >= 0) {
+      this.handler.onCut?.(batch.startFrames - this.#sentFrames);
+      this.#sentFrames = batch.startFrames;
+    }
     this.#cursor = batch;
     this.#sentWhole = false;
     this.#graceBytes = newest.endBytes - batch.endBytes;
@@ -106,8 +109,8 @@ export class Viewer {
    * Returns `stalled` when the kernel took nothing for `evictAfter`.
    */
   advance(now: number, newest: Batch, restart: Batch | undefined): 'ok' | 'stalled' {
-    this.#cutWhenTooFarBehind(newest, restart);
     if (this.#sink.writableLength > 0) {
+      this.#cutWhenTooFarBehind(newest, restart);
       return now - this.#lastProgress > this.#settings.evictAfter ? 'stalled' : 'ok';
     }
     this.#lastProgress = now;

@@ -62,6 +62,7 @@ export class RtmpConnection implements RtmpSessionHandler {
   #lastPingAt = this.#openedAt;
   #closingAt: number | undefined;
   #received = 0;
+  #sent = 0;
   #multitrack = false;
   #fourCc = false;
   #streamId = 0;
@@ -143,7 +144,10 @@ export class RtmpConnection implements RtmpSessionHandler {
   onPublish(request: PublishRequest): void {
     this.#log = this.#log.child({ stream_key: request.path });
     this.#log.info({ type: request.publishType }, 'publish command');
-    if (!this.#admit()) return this.#refuse(request.streamId, 'ERR_LIMIT_SESSIONS_PER_ADDRESS');
+    if (!this.#options.ticket.accept()) {
+      this.#refuse(request.streamId, 'ERR_LIMIT_SESSIONS_PER_ADDRESS');
+      return;
+    }
     this.#role = 'held';
     this.#streamId = request.streamId;
     this.#withdraw = this.#options.hub.publish(
@@ -153,7 +157,6 @@ export class RtmpConnection implements RtmpSessionHandler {
         onRefused: () => this.#refuse(request.streamId, 'ERR_PATH_BUSY'),
         onReplaced: (cause) => {
           this.#log.info({ cause }, 'publisher replaced');
-          this.#publication = undefined;
           this.#session.unpublishedByServer('NetStream.Publish.BadName', 'another publisher took over');
           this.#end();
         },
@@ -164,9 +167,10 @@ export class RtmpConnection implements RtmpSessionHandler {
   onPlay(request: PlayRequest): void {
     this.#log = this.#log.child({ stream_key: request.path });
     this.#log.info({ start: request.startSeconds }, 'play command');
-    if (!this.#admit()) {
+    if (!this.#options.ticket.accept()) {
       this.#session.rejectPlay(request.streamId, 'NetStream.Play.Failed', 'too many sessions from this address');
-      return this.#fault('ERR_LIMIT_SESSIONS_PER_ADDRESS');
+      this.#fault('ERR_LIMIT_SESSIONS_PER_ADDRESS');
+      return;
     }
     this.#role = 'viewer';
     this.#streamId = request.streamId;
@@ -220,10 +224,6 @@ export class RtmpConnection implements RtmpSessionHandler {
       this.#log.warn({ code: error.code, reason: error.message }, 'protocol error');
       this.#fault(error.code);
     }
-  }
-
-  #admit(): boolean {
-    return this.#options.ticket.accept();
   }
 
   #published(publication: Publication): void {
@@ -297,20 +297,24 @@ export class RtmpConnection implements RtmpSessionHandler {
   #end(): void {
     if (this.#closingAt !== undefined) return;
     this.#closingAt = performance.now();
+    this.#withdraw?.();
+    this.#endMedia('error');
     this.#socket.end();
   }
 
   #reportBytes(): void {
-    if (this.#received === 0) return;
-    this.#options.meter.count('headwater_received_bytes_total', this.#options.protocol, this.#received);
+    const { meter, protocol } = this.#options;
+    const sent = this.#socket.bytesWritten;
+    if (this.#received > 0) meter.count('headwater_received_bytes_total', protocol, this.#received);
+    if (sent > this.#sent) meter.count('headwater_sent_bytes_total', protocol, sent - this.#sent);
     this.#received = 0;
+    this.#sent = sent;
   }
 
   #closed(): void {
     this.#reportBytes();
-    this.#options.meter.count('headwater_sent_bytes_total', this.#options.protocol, this.#socket.bytesWritten);
     this.#withdraw?.();
-    this.#endMedia(this.#closingAt === undefined ? 'lost' : 'error');
+    this.#endMedia('lost');
     this.#seat?.leave();
     this.#options.ticket.close();
     this.#log.info({}, 'Connection closed');
