@@ -7,11 +7,10 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** What to start. `stdin: 'pipe'` for programs that take commands there. */
+/** How to start it. It has no standard input. */
 export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  readonly stdin?: 'ignore' | 'pipe';
   /** Numeric ids; needs root. */
   readonly uid?: number;
   readonly gid?: number;
@@ -48,7 +47,6 @@ export class TestProcess implements AsyncDisposable {
       return this.#exit;
     });
     this.exited.catch(() => {});
-    child.stdin?.on('error', () => {});
     child.stdout?.on('data', (data: Buffer) => {
       if (onStdout) onStdout(data);
       else this.#stdout += data.toString();
@@ -66,11 +64,6 @@ export class TestProcess implements AsyncDisposable {
   }
   get stderr(): string {
     return this.#stderr;
-  }
-
-  /** Writes to its standard input, e.g. ffmpeg's `q`. */
-  type(text: string): void {
-    this.#child.stdin?.write(text);
   }
 
   /** Sends a signal and waits until it has ended. @throws Error when it has not within `timeoutMs`. */
@@ -114,7 +107,7 @@ export function start(command: string, args: readonly string[], options: Process
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...ids, '--', command, ...args], {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
-    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   return new TestProcess(command.split('/').at(-1)!, child, options.onStdout);
 }
