@@ -1,0 +1,79 @@
+import { Fault } from '../runtime/fault.ts';
+import type { JournalLine, PublicationHeader, RecordingGap, SegmentEntry } from './segment-entry.ts';
+
+/** A segment as the journal knows it. */
+export interface SpooledSegment {
+  /** With the key it was stored under, once it is. */
+  readonly entry: SegmentEntry;
+  /** Its name beside the journal. */
+  readonly file: string;
+  readonly state: 'pending' | 'stored' | 'dropped';
+}
+
+/** Everything a publication's journal says: what replaying its lines gives. Reading code sees one consistent state after each line. */
+export class PublicationState {
+  readonly header: PublicationHeader;
+  readonly segments = new Map<number, SpooledSegment>();
+  readonly gaps: RecordingGap[] = [];
+  sourceDtsOffset: number | undefined;
+  ended: { readonly cause: string; readonly at: string } | undefined;
+  /** All segments up to this one are stored or dropped. */
+  settledThrough = 0;
+  /** All segments up to this one are closed. */
+  closedThrough = 0;
+
+  constructor(header: PublicationHeader) {
+    this.header = header;
+  }
+
+  /** Replays a journal. @throws Fault ERR_SPOOL_JOURNAL when its first line is missing. */
+  static replay(lines: readonly JournalLine[]): PublicationState {
+    const [open, ...rest] = lines;
+    if (open?.t !== 'open') throw new Fault('ERR_SPOOL_JOURNAL', 'the journal does not begin with the publication');
+    const { t: _, ...header } = open;
+    const state = new PublicationState(header);
+    for (const line of rest) state.apply(line);
+    return state;
+  }
+
+  apply(line: JournalLine): void {
+    switch (line.t) {
+      case 'open':
+        return;
+      case 'base':
+        this.sourceDtsOffset = line.sourceDtsOffset;
+        return;
+      case 'closed':
+        this.segments.set(line.entry.seq, { entry: line.entry, file: line.file, state: 'pending' });
+        break;
+      case 'gap':
+        this.gaps.push(line.gap);
+        return;
+      case 'stored': {
+        const segment = this.segments.get(line.seq);
+        if (segment?.state !== 'pending') return;
+        this.segments.set(line.seq, { ...segment, entry: { ...segment.entry, key: line.key }, state: 'stored' });
+        break;
+      }
+      case 'dropped': {
+        const segment = this.segments.get(line.seq);
+        if (segment?.state !== 'pending') return;
+        this.segments.set(line.seq, { ...segment, state: 'dropped' });
+        break;
+      }
+      case 'end':
+        this.ended = { cause: line.cause, at: line.at };
+        return;
+    }
+    this.#advance();
+  }
+
+  #advance(): void {
+    while (this.segments.has(this.closedThrough + 1)) this.closedThrough += 1;
+    for (;;) {
+      const next = this.segments.get(this.settledThrough + 1);
+      if (next === undefined || next.state === 'pending') return;
+      this.settledThrough += 1;
+    }
+  }
+}

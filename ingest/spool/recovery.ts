@@ -1,0 +1,216 @@
+import { dirname, parse } from 'node:path';
+import { FRAGMENT_UUID } from '../protocol/fmp4/integrity-box.ts';
+import { findBytes, type SegmentScan } from '../protocol/fmp4/segment-scan.ts';
+import { type Disk, removeFile } from './disk.ts';
+import { PART_SUFFIX } from './part-file.ts';
+import { restoreSegment, SALVAGE_SUFFIX, salvageSegment } from './salvage.ts';
+import { entryOfScan, holesOf, scanSegment } from './scanned-entry.ts';
+import type { RecordingGap, SegmentEntry } from './segment-entry.ts';
+import type { SegmentNames } from './segment-names.ts';
+import {
+  DAMAGED_SUFFIX,
+  JOURNAL_NAME,
+  type SpooledPublication,
+  type SpoolHost,
+  STORED_SUFFIX,
+} from './spooled-publication.ts';
+
+/** What recovery did, for the log. */
+export interface RecoveryReport {
+  /** Segments closed out of what a crash left. */
+  readonly recovered: number;
+  /** Files in which nothing was acknowledged. */
+  readonly removed: number;
+  /** Closed segments that no longer had their checksum, or were gone. */
+  readonly damaged: number;
+}
+
+interface Leftover {
+  readonly name: string;
+  readonly scan: SegmentScan;
+}
+
+/**
+ * Brings a publication that an earlier process left in the spool into order: verifies its closed segments, closes the open ones
+ * with every whole fragment in them, and ends it. Killed anywhere and run again, it gives the same. @throws the disk's errors
+ */
+export async function recoverPublication(
+  host: SpoolHost,
+  publication: SpooledPublication,
+  names: SegmentNames,
+): Promise<RecoveryReport> {
+  const { disk } = host;
+  const { folder } = publication;
+  const found = await disk.readdir(folder);
+  for (const name of found) if (name.endsWith(SALVAGE_SUFFIX)) await removeFile(disk, `${folder}/${name}`);
+  const damaged = await verifyClosed(host, publication);
+
+  const known = publication.localFiles();
+  const leftovers: Leftover[] = [];
+  let removed = 0;
+  for (const name of found) {
+    if (isNoSegment(name) || known.has(name)) continue;
+    const scan = await scanSegment(disk, `${folder}/${name}`);
+    if (scan.description !== undefined && scan.fragments.length > 0) leftovers.push({ name, scan });
+    else if (await removeUnusable(host, publication, name)) removed += 1;
+  }
+  leftovers.sort(inOrder);
+  let recovered = 0;
+  for (const leftover of leftovers) if (await adopt(host, publication, names, leftover)) recovered += 1;
+  if (publication.ended === undefined) await endCrashed(publication);
+  return { recovered, removed, damaged };
+}
+
+/** By seq; of two files of one segment the one with its final name first: the other is what it was salvaged from. */
+function inOrder(a: Leftover, b: Leftover): number {
+  const bySeq = (a.scan.description?.seq ?? 0) - (b.scan.description?.seq ?? 0);
+  return bySeq || Number(a.name.endsWith(PART_SUFFIX)) - Number(b.name.endsWith(PART_SUFFIX));
+}
+
+function isNoSegment(name: string): boolean {
+  return (
+    name.startsWith(JOURNAL_NAME) ||
+    [DAMAGED_SUFFIX, STORED_SUFFIX, SALVAGE_SUFFIX].some((suffix) => name.endsWith(suffix))
+  );
+}
+
+/** Every closed segment that waits is there and has its checksum, or is salvaged; what the journal gave up is gone. */
+async function verifyClosed({ disk, log }: SpoolHost, publication: SpooledPublication): Promise<number> {
+  let damaged = 0;
+  for (const path of publication.settledFiles())
+    for (const suffix of ['', STORED_SUFFIX]) await removeFile(disk, path + suffix);
+  for (const { entry, file } of publication.pending) {
+    if (await disk.stat(file + STORED_SUFFIX)) {
+      await publication.markStored(entry.seq, entry.key);
+      continue;
+    }
+    const isSetAside = (await disk.stat(file + DAMAGED_SUFFIX)) !== undefined;
+    const bytes = (await disk.stat(file))?.bytes;
+    if (!isSetAside && bytes === entry.bytes && (await disk.sha256(file)) === entry.sha256) continue;
+    damaged += 1;
+    log.error({ stream_key: publication.header.path, seq: entry.seq, file }, 'closed segment damaged');
+    await salvageSegment(disk, publication, entry.seq);
+  }
+  return damaged;
+}
+
+/** Removes a file without a whole fragment. One that holds marks of fragments was acknowledged once: it is set aside and declared. */
+async function removeUnusable(
+  { disk, log, account }: SpoolHost,
+  publication: SpooledPublication,
+  name: string,
+): Promise<boolean> {
+  const path = `${publication.folder}/${name}`;
+  if (!(await holdsMark(disk, path))) {
+    account(-((await disk.stat(path))?.bytes ?? 0));
+    await removeFile(disk, path);
+    return true;
+  }
+  log.error({ stream_key: publication.header.path, file: path }, 'open segment damaged');
+  await declare(publication, { from: endOfEntries(publication), cause: 'damaged' });
+  await disk.rename(path, path + DAMAGED_SUFFIX);
+  await disk.syncFolder(publication.folder);
+  return false;
+}
+
+async function holdsMark(disk: Disk, path: string): Promise<boolean> {
+  const reader = await disk.openRead(path);
+  try {
+    return (
+      (await findBytes((offset, length) => reader.readAt(offset, length), FRAGMENT_UUID, 0, reader.bytes)) !== undefined
+    );
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Closes an open segment (or one whose journal line is missing) with its whole fragments. */
+async function adopt(
+  host: SpoolHost,
+  publication: SpooledPublication,
+  names: SegmentNames,
+  { name, scan }: Leftover,
+): Promise<boolean> {
+  const { disk, log } = host;
+  const { folder, header } = publication;
+  const source = `${folder}/${name}`;
+  const { description } = scan;
+  if (description === undefined) return false;
+  if (publication.fileOf(description.seq) !== undefined) {
+    log.error({ stream_key: header.path, seq: description.seq, file: source }, 'second file of a segment set aside');
+    await disk.rename(source, source + DAMAGED_SUFFIX);
+    return false;
+  }
+  const path = finalPath(source, scan);
+  await close(host, source, path, scan);
+  const place = { ...header, seq: description.seq, start: new Date(description.start) };
+  const facts = { key: await names.take(place), sha256: await disk.sha256(path) };
+  const isFlv = header.format === 'flv';
+  const before = publication.entries.at(-1);
+  const entry = entryOfScan(scan, { ...facts, isFlv, segmentDurationMs: header.segmentDuration }, before);
+  if (entry === undefined) return false;
+  await publication.base(description.sourceDtsOffset - description.timelineOffset);
+  for (const hole of missingBefore(before, scan, entry)) await declare(publication, hole);
+  await publication.closed(path, entry);
+  log.warn(
+    { stream_key: header.path, seq: entry.seq, seconds: entry.duration / 90_000, file: path },
+    'segment recovered',
+  );
+  return true;
+}
+
+function finalPath(source: string, scan: SegmentScan): string {
+  if (source.endsWith(PART_SUFFIX)) return source.slice(0, -PART_SUFFIX.length);
+  if (!isDamagedInside(scan)) return source;
+  const { dir, name, ext } = parse(source);
+  return `${dir}/${name}~salvaged${ext}`;
+}
+
+function isDamagedInside(scan: SegmentScan): boolean {
+  const last = scan.fragments.at(-1);
+  return last !== undefined && scan.validBytes !== last.offset + last.bytes;
+}
+
+/** A torn tail is cut off; a file damaged in the middle is written anew without what is damaged. */
+async function close({ disk, account }: SpoolHost, source: string, path: string, scan: SegmentScan): Promise<void> {
+  if (isDamagedInside(scan)) {
+    await restoreSegment(disk, source, path, scan);
+    return;
+  }
+  const file = await disk.open(source);
+  try {
+    account(scan.validBytes - ((await disk.stat(source))?.bytes ?? scan.validBytes));
+    await file.truncate(scan.validBytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  if (source !== path) await disk.rename(source, path);
+  await disk.syncFolder(dirname(path));
+}
+
+function missingBefore(before: SegmentEntry | undefined, scan: SegmentScan, entry: SegmentEntry): RecordingGap[] {
+  const gaps = holesOf(scan);
+  const startsWhole = scan.fragments[0]?.sequence === 1;
+  if (!startsWhole)
+    gaps.unshift({ from: before ? before.tfdt + before.duration : 0, to: entry.tfdt, cause: 'damaged' });
+  return gaps;
+}
+
+/** What followed the last whole fragment is lost, and nobody knows how much it was. */
+async function endCrashed(publication: SpooledPublication): Promise<void> {
+  const last = publication.entries.at(-1);
+  if (last !== undefined) await declare(publication, { from: endOfEntries(publication), cause: 'crash' });
+  const at = last ? Date.parse(last.start) + last.duration / 90 : Date.parse(publication.header.startedAt);
+  await publication.end('crash', new Date(at));
+}
+
+/** Once: a recovery that was killed has said it before. */
+async function declare(publication: SpooledPublication, gap: RecordingGap): Promise<void> {
+  const text = JSON.stringify(gap);
+  if (!publication.gaps.some((known) => JSON.stringify(known) === text)) await publication.gap(gap);
+}
+
+function endOfEntries(publication: SpooledPublication): number {
+  return publication.entries.reduce((end, entry) => Math.max(end, entry.tfdt + entry.duration), 0);
+}

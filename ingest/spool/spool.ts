@@ -1,0 +1,318 @@
+import type { Config } from '../config/schema.ts';
+import { Fault } from '../runtime/fault.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Meter } from '../runtime/meter.ts';
+import { type Disk, errorCode, makeFolders, NODE_DISK } from './disk.ts';
+import { Journal } from './journal.ts';
+import { encodeComponent } from './key-encoding.ts';
+import { PublicationState } from './publication-state.ts';
+import { recoverPublication } from './recovery.ts';
+import { salvageSegment } from './salvage.ts';
+import type { PublicationHeader } from './segment-entry.ts';
+import type { SegmentNames } from './segment-names.ts';
+import { findLeftovers } from './spool-leftovers.ts';
+import { SpoolLock } from './spool-lock.ts';
+import type { QueuedPublication, SpoolQueue } from './spool-queue.ts';
+import { JOURNAL_NAME, SpooledPublication, type SpoolHost } from './spooled-publication.ts';
+import { type SpoolUsage, Watermark } from './watermark.ts';
+
+/** What a spool is opened with. */
+export interface SpoolOptions {
+  readonly settings: Config['spool'];
+  /** Gives recovered segments their keys. */
+  readonly names: SegmentNames;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly disk?: Disk;
+}
+
+/** How often usage is looked at and delayed work tried again. */
+const TICK_MS = 1000;
+
+/**
+ * The local folder where segments wait until the store has them: `<dir>/<path>/<recording>/<epoch>-<pub>/`, each with its
+ * journal. One process at a time.
+ */
+export class Spool implements SpoolQueue {
+  readonly dir: string;
+  readonly #options: SpoolOptions;
+  readonly #disk: Disk;
+  readonly #publications: SpooledPublication[] = [];
+  readonly #listeners = new Set<(publication: QueuedPublication) => void>();
+  readonly #changed = new Set<SpooledPublication>();
+  readonly #watermark: Watermark;
+  readonly #host: SpoolHost;
+  readonly #timer: NodeJS.Timeout;
+  #usedBytes = 0;
+  #lock: SpoolLock | undefined;
+  #opening: Promise<void> | undefined;
+  #folders: Promise<unknown> = Promise.resolve();
+  #recovery: Promise<void> = Promise.resolve();
+  #ticking: Promise<void> | undefined;
+  #fault: Fault | undefined;
+  #isClosed = false;
+  #warned: SpoolUsage['level'] = 'ok';
+
+  private constructor(options: SpoolOptions) {
+    this.#options = options;
+    this.dir = options.settings.dir;
+    this.#disk = options.disk ?? NODE_DISK;
+    this.#watermark = new Watermark(options.settings);
+    this.#host = {
+      disk: this.#disk,
+      log: options.log,
+      account: (bytes) => {
+        this.#usedBytes += bytes;
+      },
+      changed: (publication) => this.#notify(publication),
+      salvage: (publication, seq) => this.#salvage(publication, seq),
+      finished: (publication) => this.#finished(publication),
+    };
+    this.#registerGauges(options.meter);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+  }
+
+  /**
+   * Opens the spool: takes its lock, reads its journals, and starts recovery in the background. Where the folder can't be
+   * used now (`fault` says why), each `openPublication` tries again.
+   * @throws Fault ERR_SPOOL_LOCKED while another process uses it
+   */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const spool = new Spool(options);
+    try {
+      await spool.#ensureOpen();
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'ERR_SPOOL_UNWRITABLE') {
+        options.log.error({ dir: spool.dir, code: error.code, err: error }, 'spool unusable');
+        return spool;
+      }
+      await spool[Symbol.asyncDispose]();
+      throw error;
+    }
+    return spool;
+  }
+
+  get publications(): readonly QueuedPublication[] {
+    return this.#publications;
+  }
+
+  /** Why the folder can't be used at present: ERR_SPOOL_UNWRITABLE with a sentence. */
+  get fault(): Fault | undefined {
+    return this.#fault;
+  }
+
+  get usage(): SpoolUsage {
+    return { ...this.#watermark.usage, usedBytes: this.#usedBytes };
+  }
+
+  /** Whether nothing may be recorded because `spool.onFull` is StopRecording and the spool is full. */
+  get isStopped(): boolean {
+    return this.#options.settings.onFull === 'StopRecording' && this.#watermark.usage.level === 'full';
+  }
+
+  /** Resolves when what an earlier process left is in order, and in the queue. */
+  get recovered(): Promise<void> {
+    return this.#recovery;
+  }
+
+  onChange(listener: (publication: QueuedPublication) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Makes the folder of a publication and its journal, both durable.
+   * @throws Fault ERR_SPOOL_UNWRITABLE; the disk's errors
+   */
+  async openPublication(header: PublicationHeader): Promise<SpooledPublication> {
+    if (this.#isClosed) throw new Fault('ERR_SPOOL_CLOSED', 'the server is stopping');
+    await this.#ensureOpen();
+    const folder = folderOf(this.dir, header);
+    const journal = await this.#inTurn(async () => {
+      await makeFolders(this.#disk, folder);
+      const made = await Journal.create(this.#disk, `${folder}/${JOURNAL_NAME}`, [{ t: 'open', ...header }]);
+      await this.#disk.syncFolder(folder);
+      return made;
+    });
+    this.#usedBytes += journal.bytes;
+    const publication = new SpooledPublication(this.#host, folder, journal, new PublicationState(header));
+    this.#enqueue(publication);
+    return publication;
+  }
+
+  /** Looks at the disk now, not at the next tick: after a write failed, before recording goes on. @throws the disk's errors */
+  async refreshUsage(): Promise<SpoolUsage> {
+    return this.#watermark.update(this.#usedBytes, await this.#disk.freeBytes(this.dir), performance.now());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#recovery;
+    await this.#ticking;
+    await Promise.all(this.#publications.map((publication) => publication.release()));
+    await this.#lock?.release().catch(() => {});
+  }
+
+  #ensureOpen(): Promise<void> {
+    if (this.#lock) return Promise.resolve();
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    try {
+      await makeFolders(this.#disk, this.dir);
+      this.#lock = await SpoolLock.take(this.#disk, this.dir);
+      const leftovers = await findLeftovers(this.#host, this.dir, this.#options.names);
+      this.#fault = undefined;
+      await this.refreshUsage();
+      this.#recovery = this.#recover(leftovers);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      await this.#lock?.release().catch(() => {});
+      this.#lock = undefined;
+      this.#fault = new Fault('ERR_SPOOL_UNWRITABLE', unwritable(this.dir, error), { cause: error });
+      throw this.#fault;
+    }
+  }
+
+  async #recover(leftovers: readonly SpooledPublication[]): Promise<void> {
+    for (const publication of leftovers) {
+      if (this.#isClosed) return;
+      const { path, recording, pub } = publication.header;
+      const fields = { stream_key: path, recording, pub };
+      try {
+        const report = await recoverPublication(this.#host, publication, this.#options.names);
+        this.#options.log.info({ ...fields, ...report, pending: publication.pending.length }, 'publication recovered');
+        if (report.recovered > 0) this.#options.meter.count('headwater_segments_total', 'recovered', report.recovered);
+        this.#enqueue(publication);
+        this.#notify(publication);
+      } catch (error) {
+        // The disk, most likely: it stays as it is for the next start.
+        this.#options.log.error({ ...fields, code: errorCode(error), err: error }, 'recovery failed');
+        await publication.release();
+      }
+    }
+  }
+
+  #enqueue(publication: SpooledPublication): void {
+    const { epoch } = publication.header;
+    const at = this.#publications.findLastIndex((other) => other.header.epoch <= epoch) + 1;
+    this.#publications.splice(at, 0, publication);
+  }
+
+  async #salvage(publication: SpooledPublication, seq: number): Promise<void> {
+    await salvageSegment(this.#disk, publication, seq);
+    this.#options.log.error({ stream_key: publication.header.path, seq }, 'closed segment damaged');
+  }
+
+  async #finished(publication: SpooledPublication): Promise<void> {
+    const at = this.#publications.indexOf(publication);
+    if (at >= 0) this.#publications.splice(at, 1);
+    await this.#inTurn(() => removeEmptyFolders(this.#disk, publication.folder, this.dir));
+  }
+
+  /** Making and removing folders of one tree, one after the other: else one removes what another is about to fill. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#folders.then(work);
+    this.#folders = done.catch(() => {});
+    return done;
+  }
+
+  #notify(publication: SpooledPublication): void {
+    if (this.#changed.size === 0) setImmediate(() => this.#callListeners());
+    this.#changed.add(publication);
+  }
+
+  #callListeners(): void {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    if (this.#isClosed) return;
+    for (const publication of changed) for (const listener of this.#listeners) listener(publication);
+  }
+
+  #tick(): void {
+    this.#ticking ??= this.#work()
+      .catch((error: unknown) => this.#options.log.debug({ code: errorCode(error) }, 'spool not reachable'))
+      .finally(() => {
+        this.#ticking = undefined;
+      });
+  }
+
+  async #work(): Promise<void> {
+    if (!this.#lock) return;
+    for (const publication of [...this.#publications]) {
+      if (publication.hasUnwritten) await publication.flush().catch(() => {});
+    }
+    const usage = await this.refreshUsage();
+    this.#warn(usage);
+    if (usage.level === 'full' && this.#options.settings.onFull === 'DropOldest') await this.#dropOldest();
+  }
+
+  /** Until halfway below the mark, so that not every new segment costs an old one at once. */
+  async #dropOldest(): Promise<void> {
+    while (!this.#isClosed && (await this.refreshUsage()).level === 'full') {
+      const publication = this.#publications.find((candidate) => candidate.pending.length > 0);
+      const oldest = publication?.pending[0];
+      if (publication === undefined || oldest === undefined) return;
+      const { seq, duration } = oldest.entry;
+      const seconds = duration / 90_000;
+      await publication.drop(seq);
+      this.#options.meter.count('headwater_segments_total', 'dropped');
+      this.#options.meter.count('headwater_recording_dropped_seconds_total', 'disk-full', seconds);
+      this.#options.log.error({ stream_key: publication.header.path, seq, seconds }, 'segment dropped, spool full');
+    }
+  }
+
+  #warn({ level, usedBytes, limitBytes, secondsToFull }: SpoolUsage): void {
+    if (level === this.#warned) return;
+    this.#warned = level;
+    const fields = { used_bytes: usedBytes, limit_bytes: limitBytes, seconds_to_full: Math.round(secondsToFull) };
+    if (level === 'ok') this.#options.log.info(fields, 'spool has room again');
+    else
+      this.#options.log.warn(
+        { ...fields, on_full: this.#options.settings.onFull },
+        level === 'full' ? 'spool full' : 'spool nearly full',
+      );
+  }
+
+  #registerGauges(meter: Meter): void {
+    meter.gauge('headwater_spool_used_bytes', () => this.#usedBytes);
+    meter.gauge('headwater_spool_limit_bytes', () => this.#watermark.usage.limitBytes);
+    meter.gauge('headwater_spool_seconds_to_full', () => this.#watermark.usage.secondsToFull);
+  }
+}
+
+function folderOf(dir: string, header: PublicationHeader): string {
+  return `${dir}/${encodeComponent(header.path)}/${header.recording}/${header.epoch}-${header.pub}`;
+}
+
+async function removeEmptyFolders(disk: Disk, folder: string, top: string): Promise<void> {
+  for (
+    let path = folder;
+    path.length > top.length && path.startsWith(`${top}/`);
+    path = path.slice(0, path.lastIndexOf('/'))
+  ) {
+    try {
+      await disk.rmdir(path);
+    } catch {
+      return; // Something is still in it: a damaged file that was set aside, another publication.
+    }
+  }
+}
+
+function unwritable(dir: string, error: unknown): string {
+  const reasons: Record<string, string> = {
+    EACCES: 'this user may not write there',
+    EPERM: 'this user may not write there',
+    EROFS: 'the file system is mounted read-only',
+    ENOSPC: 'the disk is full',
+    ENOTDIR: 'a part of the path is a file',
+  };
+  const why = reasons[errorCode(error)] ?? (error instanceof Error ? error.message : String(error));
+  return `can't record into ${dir}: ${why}. Nothing is recorded until this is put right (or choose another folder with --spool, --record-dir or --store)`;
+}

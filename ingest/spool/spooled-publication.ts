@@ -1,0 +1,287 @@
+import type { EndCause } from '../media/media-event.ts';
+import { Fault } from '../runtime/fault.ts';
+import type { Log } from '../runtime/log.ts';
+import { type Disk, errorCode, removeFile } from './disk.ts';
+import type { Journal } from './journal.ts';
+import { type Account, PartFile } from './part-file.ts';
+import type { PublicationState } from './publication-state.ts';
+import type { JournalLine, PublicationHeader, RecordingGap, SegmentEntry } from './segment-entry.ts';
+import { localName } from './segment-names.ts';
+import type { PendingSegment, QueuedPublication } from './spool-queue.ts';
+
+/** What a publication in the spool needs of the spool around it. */
+export interface SpoolHost {
+  readonly disk: Disk;
+  readonly log: Log;
+  readonly account: Account;
+  changed(publication: SpooledPublication): void;
+  salvage(publication: SpooledPublication, seq: number): Promise<void>;
+  finished(publication: SpooledPublication): Promise<void>;
+}
+
+/** A journal's file name in its publication's folder. */
+export const JOURNAL_NAME = 'journal';
+/** Set aside because its checksum is wrong; stored, and emptied because the disk was too full for the journal to say so. */
+export const DAMAGED_SUFFIX = '.damaged';
+export const STORED_SUFFIX = '.stored';
+
+/**
+ * One publication in the spool: recorded into by the recorder, emptied by the uploader. Memory is first, the journal follows
+ * in the same order: while the disk takes no line (ENOSPC), lines wait in memory and are written as soon as it does.
+ */
+export class SpooledPublication implements QueuedPublication {
+  /** Absolute path of its folder. */
+  readonly folder: string;
+  readonly #host: SpoolHost;
+  readonly #journal: Journal;
+  readonly #state: PublicationState;
+  readonly #closedAt = new Map<number, number>();
+  /** Names in the folder that are taken. */
+  readonly #names: Set<string>;
+  /** Applied, not yet durable. */
+  readonly #unwritten: JournalLine[] = [];
+  /** Files, with their bytes, that go when all lines are durable. */
+  readonly #removable = new Map<string, number>();
+  #flushing: Promise<void> | undefined;
+  #isFinished = false;
+  #view: { entries: readonly SegmentEntry[]; pending: readonly PendingSegment[] } | undefined;
+
+  constructor(
+    host: SpoolHost,
+    folder: string,
+    journal: Journal,
+    state: PublicationState,
+    names: Iterable<string> = [],
+  ) {
+    this.#host = host;
+    this.folder = folder;
+    this.#journal = journal;
+    this.#state = state;
+    this.#names = new Set(names).add(JOURNAL_NAME);
+  }
+
+  get header(): PublicationHeader {
+    return this.#state.header;
+  }
+
+  get sourceDtsOffset(): number | undefined {
+    return this.#state.sourceDtsOffset;
+  }
+
+  get entries(): readonly SegmentEntry[] {
+    return this.#look().entries;
+  }
+
+  get pending(): readonly PendingSegment[] {
+    return this.#look().pending;
+  }
+
+  get gaps(): readonly RecordingGap[] {
+    return this.#state.gaps;
+  }
+
+  get ended(): { readonly cause: string; readonly at: string } | undefined {
+    return this.#state.ended;
+  }
+
+  get storedThrough(): number {
+    return this.#state.settledThrough;
+  }
+
+  /** The seq the next segment gets. */
+  get nextSeq(): number {
+    let next = this.#state.closedThrough + 1;
+    while (this.#state.segments.has(next)) next += 1;
+    return next;
+  }
+
+  /** Whether anything waits for the disk to take it. */
+  get hasUnwritten(): boolean {
+    return this.#unwritten.length > 0 || this.#removable.size > 0;
+  }
+
+  isStored(seq: number): boolean {
+    return this.#state.segments.get(seq)?.state === 'stored';
+  }
+
+  /** Whether the segment was given up and declared missing. */
+  isDropped(seq: number): boolean {
+    return this.#state.segments.get(seq)?.state === 'dropped';
+  }
+
+  /** Absolute path of a segment's local file, whether it still exists or not. */
+  fileOf(seq: number): string | undefined {
+    const segment = this.#state.segments.get(seq);
+    return segment && `${this.folder}/${segment.file}`;
+  }
+
+  /** Names of the local files of closed segments. */
+  localFiles(): ReadonlySet<string> {
+    return new Set([...this.#state.segments.values()].map((segment) => segment.file));
+  }
+
+  /** Absolute paths of the local files that the journal says are stored or dropped; most of them are gone. */
+  settledFiles(): string[] {
+    const settled = [...this.#state.segments.values()].filter((segment) => segment.state !== 'pending');
+    return settled.map((segment) => `${this.folder}/${segment.file}`);
+  }
+
+  /** Starts the local file of a segment. @throws the disk's errors */
+  async createPart(key: string, seq: number): Promise<PartFile> {
+    let name = localName(key, seq, (taken) => this.#names.has(taken));
+    for (let n = 2; this.#names.has(name); n += 1) name = localName(key, seq, () => true).replace('~', `~${n}~`);
+    const part = await PartFile.create(this.#host.disk, `${this.folder}/${name}`, this.#host.account);
+    this.#names.add(name);
+    return part;
+  }
+
+  /** Removes a part in which nothing was acknowledged. @throws the disk's errors */
+  async discardPart(part: PartFile): Promise<void> {
+    await part.abandon();
+    this.#names.delete(part.path.slice(this.folder.length + 1));
+  }
+
+  /** Source DTS = tfdt + `sourceDtsOffset`: said once, before the first segment is closed. */
+  base(sourceDtsOffset: number): Promise<void> {
+    if (this.#state.sourceDtsOffset !== undefined) return Promise.resolve();
+    return this.write({ t: 'base', sourceDtsOffset });
+  }
+
+  /** A finished file joins the queue. Resolves when the journal has been tried: a disk that refuses the line delays nothing. */
+  async closed(file: string, entry: SegmentEntry): Promise<void> {
+    const name = file.slice(this.folder.length + 1);
+    this.#names.add(name);
+    this.#closedAt.set(entry.seq, Date.now());
+    await this.write({ t: 'closed', file: name, entry });
+  }
+
+  gap(gap: RecordingGap): Promise<void> {
+    return this.write({ t: 'gap', gap });
+  }
+
+  end(cause: EndCause | 'crash', at: Date): Promise<void> {
+    return this.write({ t: 'end', cause, at: at.toISOString() });
+  }
+
+  /** Gives up a pending segment for room: declared missing, then deleted. */
+  async drop(seq: number): Promise<void> {
+    const segment = this.#state.segments.get(seq);
+    if (segment?.state !== 'pending') return;
+    const { entry } = segment;
+    const gap = { from: entry.tfdt, to: entry.tfdt + entry.duration, cause: 'disk-full' } as const;
+    this.#removable.set(segment.file, entry.bytes);
+    await this.write({ t: 'gap', gap }, { t: 'dropped', seq, cause: 'disk-full' });
+  }
+
+  /** Durable in the journal, then the local file goes; where the disk refuses the line, both are tried again by `flush`. */
+  async markStored(seq: number, key: string): Promise<void> {
+    const segment = this.#state.segments.get(seq);
+    if (segment === undefined) throw new Fault('ERR_SPOOL_SEGMENT', `there is no segment ${seq} in ${this.folder}`);
+    if (segment.state !== 'pending') return;
+    this.#removable.set(segment.file, segment.entry.bytes);
+    await this.write({ t: 'stored', seq, key });
+  }
+
+  salvage(seq: number): Promise<void> {
+    return this.#host.salvage(this, seq);
+  }
+
+  async finish(): Promise<void> {
+    if (this.#isFinished) return;
+    await this.flush();
+    this.#isFinished = true;
+    await this.#journal.close();
+    this.#host.account(-this.#journal.bytes);
+    await removeFile(this.#host.disk, this.#journal.path);
+    await this.#host.finished(this);
+  }
+
+  /** Closes the journal file; what could not be written is lost with the process, and recovery declares it. */
+  async release(): Promise<void> {
+    await this.flush().catch(() => {});
+    await this.#journal.close();
+  }
+
+  /** Applies lines and tries to make them durable; lines the disk refuses wait for the next `flush`. Never throws. */
+  async write(...lines: readonly JournalLine[]): Promise<void> {
+    this.#apply(...lines);
+    await this.flush().catch((error: unknown) => {
+      const fields = { stream_key: this.header.path, code: errorCode(error), waiting: this.#unwritten.length };
+      this.#host.log.warn(fields, 'journal line delayed');
+    });
+    this.#host.changed(this);
+  }
+
+  /** Writes what waits and deletes what is stored. @throws the disk's errors */
+  async flush(): Promise<void> {
+    while (this.#flushing) await this.#flushing.catch(() => {});
+    if (!this.hasUnwritten || this.#isFinished) return;
+    this.#flushing = this.#flush();
+    try {
+      await this.#flushing;
+    } finally {
+      this.#flushing = undefined;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const removable = [...this.#removable];
+    try {
+      await this.#append();
+    } catch (error) {
+      if (errorCode(error) !== 'ENOSPC' || removable.length === 0) throw error;
+      for (const [file] of removable) await this.#emptyStored(file);
+      await this.#append();
+    }
+    for (const [file, bytes] of removable) {
+      await removeFile(this.#host.disk, `${this.folder}/${file}`);
+      await removeFile(this.#host.disk, `${this.folder}/${file}${STORED_SUFFIX}`);
+      this.#removable.delete(file);
+      this.#names.delete(file);
+      this.#host.account(-bytes);
+    }
+  }
+
+  async #append(): Promise<void> {
+    if (this.#unwritten.length === 0) return;
+    const before = this.#journal.bytes;
+    const lines = [...this.#unwritten];
+    await this.#journal.append(lines);
+    this.#unwritten.splice(0, lines.length);
+    this.#host.account(this.#journal.bytes - before);
+  }
+
+  #apply(...lines: readonly JournalLine[]): void {
+    for (const line of lines) this.#state.apply(line);
+    this.#unwritten.push(...lines);
+    this.#view = undefined;
+  }
+
+  /** The disk is too full for the line that would allow to delete a stored file: its content goes first, under a name that says so. */
+  async #emptyStored(file: string): Promise<void> {
+    const { disk } = this.#host;
+    const path = `${this.folder}/${file}`;
+    if ((await disk.stat(path)) === undefined) return;
+    await disk.rename(path, path + STORED_SUFFIX);
+    await disk.syncFolder(this.folder);
+    const handle = await disk.open(path + STORED_SUFFIX);
+    await handle.truncate(0).finally(() => handle.close());
+  }
+
+  #look(): { entries: readonly SegmentEntry[]; pending: readonly PendingSegment[] } {
+    if (this.#view) return this.#view;
+    const entries: SegmentEntry[] = [];
+    const pending: PendingSegment[] = [];
+    const segments = [...this.#state.segments.values()].sort((a, b) => a.entry.seq - b.entry.seq);
+    for (const { entry, file, state } of segments) {
+      if (state === 'dropped') continue;
+      entries.push(entry);
+      if (state === 'stored') continue;
+      const closedAt = this.#closedAt.get(entry.seq) ?? Date.now();
+      this.#closedAt.set(entry.seq, closedAt);
+      pending.push({ entry, file: `${this.folder}/${file}`, closedAt });
+    }
+    this.#view = { entries, pending };
+    return this.#view;
+  }
+}
