@@ -10,9 +10,9 @@ import { ByteWriter } from '../../bytes/byte-writer.ts';
  *  description: UTF-8 JSON (segment-description.ts)
  *  crc32       over every byte of the file before this field
  * ```
- * Fragment box, after each `mdat`; 60 bytes:
+ * Fragment box, after each `mdat`; 56 bytes:
  * ```
- *  size32=60 'uuid' 5d27c1e8-0b94-4f3a-a7d2-48656164 7761
+ *  size32=56 'uuid' 5d27c1e8-0b94-4f3a-a7d2-48656164 7761
  *  version8=1 flags24 (bit 0: the main track starts on a keyframe)
  *  sequence32  as in the `mfhd` of the fragment
  *  bytes32     of the fragment before this box: emsg*, moof, mdat
@@ -24,7 +24,7 @@ export const HEADER_UUID = Buffer.from('9e0f3b526a414d6f8c1d486561647761', 'hex'
 export const FRAGMENT_UUID = Buffer.from('5d27c1e80b944f3aa7d2486561647761', 'hex');
 
 /** Bytes of a fragment box, and of the part that its CRC covers. */
-export const FRAGMENT_BOX_BYTES = 60;
+export const FRAGMENT_BOX_BYTES = 56;
 export const FRAGMENT_BOX_CRC_AT = FRAGMENT_BOX_BYTES - 4;
 /** Where the UUID stands in its box. */
 export const UUID_AT = 8;
