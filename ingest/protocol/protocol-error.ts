@@ -49,7 +49,27 @@ export const PROTOCOL_FAULTS = {
   },
   ERR_RTMP_FLOOD: {
     action: 'close',
-    meaning: 'The peer sent more commands or media before it was accepted than a session keeps.',
+    meaning: 'A publisher sent more media than a session keeps, before it was told that it may publish.',
+  },
+  ERR_RTMP_DISCARDED: {
+    action: 'skip',
+    meaning: 'A message was aborted, or begun anew, before all of it had come.',
+  },
+  ERR_RTMP_UNKNOWN_MESSAGE: {
+    action: 'skip',
+    meaning: 'A message of a type that is not served: a shared object, or a number nobody defined.',
+  },
+  ERR_RTMP_UNREADABLE_COMMAND: {
+    action: 'skip',
+    meaning: 'A command without a name, or one that its arguments make meaningless.',
+  },
+  ERR_RTMP_STRAY_MEDIA: {
+    action: 'skip',
+    meaning: 'Media on a message stream on which nothing is published.',
+  },
+  ERR_RTMP_AGGREGATE: {
+    action: 'skip',
+    meaning: 'An aggregate message holds a part that goes past its end, or is neither audio, video nor data.',
   },
   ERR_AMF_TRUNCATED: {
     action: 'skip',
@@ -61,6 +81,23 @@ export const PROTOCOL_FAULTS = {
   },
   ERR_AMF_TOO_DEEP: { action: 'skip', meaning: 'AMF values are nested deeper than 32 levels.' },
   ERR_AMF_TOO_MANY: { action: 'skip', meaning: 'One AMF message holds more than 65,536 values.' },
+  ERR_FLV_TRUNCATED: { action: 'skip', meaning: 'An audio or video message ends inside its header.' },
+  ERR_FLV_UNSUPPORTED: {
+    action: 'skip',
+    meaning: 'An audio or video message has a codec or packet type that neither FLV nor Enhanced RTMP defines.',
+  },
+  ERR_FLV_MULTITRACK: {
+    action: 'skip',
+    meaning: 'A multitrack message is nested, has an unknown layout, or holds more tracks than there are ids.',
+  },
+  ERR_FLV_BAD_CONFIG: {
+    action: 'skip',
+    meaning: 'A codec configuration record is broken, so that no decoder could start with it.',
+  },
+  ERR_FLV_NO_CONFIG: {
+    action: 'skip',
+    meaning: 'A frame came for which no codec configuration was sent before it: it cannot be decoded.',
+  },
 } as const satisfies Record<string, ProtocolFaultSpec>;
 
 /** `close`: the connection ends. `skip`: the message is dropped and counted, the connection goes on. */
