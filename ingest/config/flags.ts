@@ -39,7 +39,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   'store.s3.accessKeyId': { help: 'Access key', unset: 'what the AWS SDK finds: environment, profile, role' },
   'store.s3.secretAccessKey': { help: 'Secret of the access key', secret: true },
   'store.s3.credentialsFile': {
-    help: 'File with the access key and its secret; read anew when the store refuses them',
+    help: 'File with accessKeyId and secretAccessKey, one a line, or a profile of the AWS CLI; read anew when it changes',
   },
   'store.s3.conditionalWrites': {
     help: 'Whether the store is asked never to overwrite (If-None-Match, If-Match): auto finds out what it can do',

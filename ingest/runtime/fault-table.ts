@@ -1,0 +1,144 @@
+/** What a code means and what to do about it. */
+export interface FaultEntry {
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+const UPLOAD_WAITS = 'Nothing is lost: segments wait in the spool and are tried again for ever.';
+const OURS = 'A defect of Headwater: please report it with the log line.';
+
+/**
+ * Every code that is not a broken protocol (those are in `PROTOCOL_FAULTS`). docs/errors.md is made from this table;
+ * `npm run check` fails when a code of the source is missing here, or one here is used nowhere.
+ */
+export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
+  ERR_API_FORBIDDEN: {
+    meaning: 'The API was asked without its token, or from another machine while it has none.',
+    remedy: 'Start with `--api-token-file FILE` and send `Authorization: Bearer …` with the content of that file.',
+  },
+  ERR_CONFIG_FILE: { meaning: 'The file of `--config` cannot be read.', remedy: 'Check its name and its permissions.' },
+  ERR_CONFIG_INVALID: {
+    meaning:
+      'Flags, environment or file hold something unknown, malformed or contradictory; every problem found is listed.',
+    remedy: 'The message says for each what to write instead.',
+  },
+  ERR_CONFIG_PATTERN: {
+    meaning: 'No file names can be made from `--segment-pattern`.',
+    remedy: 'The message says what is wrong with it; docs/config.md lists the conversions.',
+  },
+  ERR_FLV_FILE: { meaning: 'A segment could not be written as FLV.', remedy: OURS },
+  ERR_FMP4_FRAGMENT: { meaning: 'A fragment could not be written as fragmented MP4.', remedy: OURS },
+  ERR_FMP4_TRACK: {
+    meaning: 'The configuration record of a track cannot be described in fragmented MP4.',
+    remedy: 'Record with `--format flv`, or publish with another encoder.',
+  },
+  ERR_HTTP_METHOD: { meaning: 'The API was asked with another method than GET.', remedy: 'Use GET.' },
+  ERR_HTTP_NOT_FOUND: {
+    meaning: 'Nothing is served at this URL.',
+    remedy: 'Live streams are at `/{app}/{name}.flv`, the API at `/api/v1/streams`.',
+  },
+  ERR_HTTP_URL: { meaning: 'The target of an HTTP request is no URL.', remedy: 'Check the program that sent it.' },
+  ERR_INTERNAL: { meaning: 'The server failed on a request.', remedy: OURS },
+  ERR_LIMIT_PENDING_PER_ADDRESS: {
+    meaning: 'One address holds `limits.pendingPerAddress` connections that are neither publisher nor viewer yet.',
+    remedy: 'Raise the limit where many clients share an address behind a proxy.',
+  },
+  ERR_LIMIT_SESSIONS_PER_ADDRESS: {
+    meaning: 'One address has `limits.sessionsPerAddress` publishers and viewers.',
+    remedy: 'Raise the limit, or set it to 0 for none.',
+  },
+  ERR_LISTEN: {
+    meaning: 'A listener cannot be opened.',
+    remedy: 'The message says why: the port is taken, needs more rights, or the address is not of this machine.',
+  },
+  ERR_PATH_BUSY: {
+    meaning: 'Somebody else publishes on the path.',
+    remedy: 'Stop the other publisher, use another stream key, or see `--on-duplicate`.',
+  },
+  ERR_PUBLISHER_NO_MEDIA: {
+    meaning: 'A publisher was connected but sent no media for `limits.publisherMedia`.',
+    remedy: 'Look at the encoder: it runs but has no input.',
+  },
+  ERR_PUBLISHER_READ_TIMEOUT: {
+    meaning: 'A publisher sent nothing at all for `limits.publisherRead`.',
+    remedy: 'Look at the network between encoder and server.',
+  },
+  ERR_RTMP_HANDSHAKE_TIMEOUT: {
+    meaning: 'A connection did not finish the RTMP handshake within `limits.handshake`.',
+    remedy: 'Port scanners and health checks by bare TCP cause it; they do no harm.',
+  },
+  ERR_RTMP_REQUEST_TIMEOUT: {
+    meaning: 'A connection asked neither to publish nor to play within `limits.request`.',
+    remedy: 'Look at the client: it connects and then waits.',
+  },
+  ERR_SPOOL_JOURNAL: {
+    meaning: 'The journal of a publication in the spool does not begin as it must.',
+    remedy:
+      'The recovery scan sets the publication aside and goes on; the files are kept. A damaged disk is the likely cause.',
+  },
+  ERR_SPOOL_LOCKED: {
+    meaning: 'Another process uses the same spool directory.',
+    remedy: 'Stop it, or give this one another directory with `--spool DIR`.',
+  },
+  ERR_SPOOL_SEGMENT: { meaning: 'A segment was asked for that the spool does not hold.', remedy: OURS },
+  ERR_STORE_ACCESS: {
+    meaning: 'The store refuses the credentials, or the credentials cannot be read.',
+    remedy: `Put them right; a credentials file is read anew without a restart. ${UPLOAD_WAITS}`,
+  },
+  ERR_STORE_CHANGED: {
+    meaning: 'A manifest or playlist in the store was written by somebody else in the meantime.',
+    remedy: 'It is read anew and written again; repeated, it means that two servers write to the same prefix.',
+  },
+  ERR_STORE_CHECKSUM: {
+    meaning: 'What arrived in the store, or what lies in the spool, is not what was recorded.',
+    remedy:
+      'Damaged on the way, it is sent again; damaged on disk, its whole fragments are kept and the rest is declared missing. Check the disk and the memory.',
+  },
+  ERR_STORE_CONFLICT: {
+    meaning: 'Another object has the name of a segment.',
+    remedy: 'The next free name is taken and the manifest follows: nothing is overwritten.',
+  },
+  ERR_STORE_FULL: { meaning: 'The store has no room.', remedy: `Make room. ${UPLOAD_WAITS}` },
+  ERR_STORE_NO_BUCKET: {
+    meaning: 'The bucket of `--store` does not exist.',
+    remedy: `Create it, or name the right one. ${UPLOAD_WAITS}`,
+  },
+  ERR_STORE_REFUSED: {
+    meaning: 'The store refuses a request for good.',
+    remedy: `The log line has the store's own words. ${UPLOAD_WAITS}`,
+  },
+  ERR_STORE_SLOW_DOWN: { meaning: 'The store asks for fewer requests.', remedy: UPLOAD_WAITS },
+  ERR_STORE_TIMEOUT: {
+    meaning: 'The store did not answer within `store.s3.requestTimeout`.',
+    remedy: UPLOAD_WAITS,
+  },
+  ERR_STORE_UNAVAILABLE: { meaning: 'The store answers that it cannot serve now.', remedy: UPLOAD_WAITS },
+  ERR_STORE_UNREACHABLE: {
+    meaning: 'No connection to the store.',
+    remedy: `Check \`--s3-endpoint\` and the network. ${UPLOAD_WAITS}`,
+  },
+  ERR_STORE_UNSUPPORTED: {
+    meaning: 'The store cannot do conditional writes, and `store.s3.conditionalWrites` is `required`.',
+    remedy: 'Use a store that can, or set it to `auto`.',
+  },
+  ERR_STREAM_NOT_FOUND: {
+    meaning: 'The API was asked for a path that has neither publisher nor viewers.',
+    remedy: 'Paths are `app/name`, as in the publish URL.',
+  },
+  ERR_TLS_FILES: {
+    meaning: 'Certificate or key cannot be read, or do not belong together.',
+    remedy: 'Check `--tls-cert` and `--tls-key`. While the server runs, the old certificate stays in force.',
+  },
+  ERR_TLS_HANDSHAKE: {
+    meaning: 'A connection to the RTMPS port failed in its TLS handshake.',
+    remedy: 'The client does not trust the certificate, or speaks plain RTMP to this port.',
+  },
+  ERR_UPLOAD_SOURCE: {
+    meaning: 'A segment in the spool cannot be read.',
+    remedy: 'Check the disk; the segment is tried again.',
+  },
+  ERR_VIEWER_STALLED: {
+    meaning: 'A viewer read nothing for `viewer.evictAfter` and was closed.',
+    remedy: 'Look at its network, or lower the bit rate of the stream.',
+  },
+};

@@ -1,0 +1,12 @@
+import { configDocument } from './docs-config.ts';
+import { errorsDocument } from './docs-errors.ts';
+import { metricsDocument } from './docs-metrics.ts';
+
+/** Every generated file: its path in the repository and what it must hold. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  return new Map([
+    ['docs/config.md', configDocument()],
+    ['docs/errors.md', errorsDocument()],
+    ['docs/metrics.md', metricsDocument()],
+  ]);
+}
