@@ -63,6 +63,11 @@ export const PROTOCOL_FAULTS = {
     action: 'skip',
     meaning: 'A command without a name, or one that its arguments make meaningless.',
   },
+  ERR_RTMP_SECOND_STREAM: {
+    action: 'skip',
+    meaning:
+      'A client asked to publish or play while it did so already, or to play on another message stream than its first. It was refused.',
+  },
   ERR_RTMP_STRAY_MEDIA: {
     action: 'skip',
     meaning: 'Media on a message stream on which nothing is published.',
