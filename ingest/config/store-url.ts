@@ -25,7 +25,9 @@ export function parseStoreUrl(url: string): StoreLocation {
     if (!BUCKET.test(bucket)) throw new ValueProblem('names no valid bucket (example: s3://my-bucket/recordings)');
     const parts = rest.filter((part) => part !== '');
     if (parts.some((part) => part === '.' || part === '..')) {
-      throw new ValueProblem('has "." or ".." in its prefix: write the prefix out');
+      throw new ValueProblem(
+        'has "." or ".." in its prefix: write the prefix out (example: s3://my-bucket/recordings)',
+      );
     }
     return { kind: 's3', bucket, prefix: parts.join('/') };
   }

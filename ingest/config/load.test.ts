@@ -1,0 +1,224 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULTS } from './defaults.ts';
+import { environmentName, SETTING_KEYS, SETTINGS } from './flags.ts';
+import { loadConfig } from './load.ts';
+import { settingType } from './schema.ts';
+
+let cwd: string;
+beforeAll(async () => {
+  cwd = await mkdtemp(path.join(tmpdir(), 'headwater-config-'));
+});
+afterAll(() => rm(cwd, { recursive: true }));
+
+const load = (argv: string[] = [], env: Record<string, string> = {}, isTerminal = false) =>
+  loadConfig({ argv, env, cwd, isTerminal });
+
+async function problemsOf(argv: string[] = [], env: Record<string, string> = {}): Promise<string[]> {
+  const fault = await load(argv, env).then(
+    () => undefined,
+    (error) => error,
+  );
+  expect(fault).toMatchObject({ code: 'ERR_CONFIG_INVALID' });
+  return fault.message.replace('ERR_CONFIG_INVALID: ', '').split('\n');
+}
+
+async function yaml(text: string): Promise<string> {
+  const file = path.join(cwd, 'headwater.yaml');
+  await writeFile(file, text);
+  return file;
+}
+
+describe('loadConfig', () => {
+  it('gives the defaults, with what depends on others filled in', async () => {
+    expect(await load()).toEqual({
+      ...DEFAULTS,
+      rtmp: { ...DEFAULTS.rtmp, listen: { host: undefined, port: 1935 } },
+      http: { ...DEFAULTS.http, listen: { host: undefined, port: 8080 } },
+      metrics: { listen: { host: '127.0.0.1', port: 9090 } },
+      store: { ...DEFAULTS.store, url: `file://${cwd}/recordings` },
+      spool: { ...DEFAULTS.spool, dir: `${cwd}/recordings/.spool` },
+      log: { level: 'info', format: 'json' },
+    });
+    expect((await load([], {}, true)).log.format).toBe('pretty');
+  });
+
+  it('prefers flags to environment to file to defaults', async () => {
+    const file = await yaml('relay: {maxBatch: 1ms, holdViewers: 1s, staleAfter: 1s}\nrtmp: {listen: ":1"}');
+    const env = { HEADWATER_CONFIG: file, HEADWATER_LISTEN: ':2', HEADWATER_RELAY_MAX_BATCH: '2ms' };
+    const { relay, rtmp } = await load(['--listen', ':3'], env);
+    expect(rtmp.listen!.port).toBe(3);
+    expect(relay).toMatchObject({ maxBatch: 2, holdViewers: 1000, staleAfter: 1000, unpublishGrace: 2000 });
+  });
+
+  it('prefers --config to HEADWATER_CONFIG', async () => {
+    const file = await yaml('log: {level: warn}');
+    expect((await load(['--config', file], { HEADWATER_CONFIG: '/nowhere' })).log.level).toBe('warn');
+  });
+
+  it('turns listeners off by an empty value', async () => {
+    const { http, metrics } = await load(['--http-listen', ''], { HEADWATER_METRICS_ADDR: '' });
+    expect([http.listen, metrics.listen]).toEqual([null, null]);
+  });
+
+  it('makes paths absolute', async () => {
+    const config = await load([
+      '--tls-listen',
+      ':2',
+      '--tls-cert',
+      'a',
+      '--tls-key',
+      '/b',
+      '--api-token-file',
+      'c',
+      '--spool',
+      'd',
+    ]);
+    expect([config.rtmps.cert, config.rtmps.key, config.http.apiTokenFile, config.spool.dir]).toEqual([
+      `${cwd}/a`,
+      '/b',
+      `${cwd}/c`,
+      `${cwd}/d`,
+    ]);
+  });
+
+  it.each([
+    [[], 'recordings/.spool'],
+    [['--record-dir', 'x'], 'x/.spool'],
+    [['--store', 's3://bucket/a'], 'spool'],
+  ])('puts the spool where storing is cheapest: %j → %s', async (argv, dir) => {
+    expect((await load(argv)).spool.dir).toBe(path.join(cwd, dir));
+  });
+
+  it('takes --record-dir for --store file://, by precedence', async () => {
+    expect((await load(['--record-dir', 'x'], { HEADWATER_STORE: 's3://bucket' })).store.url).toBe(`file://${cwd}/x`);
+    expect((await load(['--store', 's3://bucket'], { HEADWATER_RECORD_DIR: 'x' })).store.url).toBe('s3://bucket');
+    expect((await load([], { HEADWATER_RECORD_DIR: 'x' })).store.url).toBe(`file://${cwd}/x`);
+    expect(await problemsOf(['--record-dir', 'x', '--store', 's3://bucket'])).toEqual([
+      expect.stringMatching(/remove one of them/),
+    ]);
+  });
+
+  it.each([
+    [[], 'recording'],
+    [['--format', 'flv'], 'file'],
+    [['--segment-pattern', '%s'], 'file'],
+    [['--layout', 'flat'], 'file'],
+    [['--segment-pattern', '%s', '--segment-timeline', 'recording'], 'recording'],
+  ])('times count from the recording or the file: %j → %s', async (argv, timeline) => {
+    expect((await load(argv)).record.segmentTimeline).toBe(timeline);
+  });
+
+  it.each([
+    [['--tls-listen', ':1'], '--tls-listen is set, so RTMPS needs --tls-cert and --tls-key as well'],
+    [['--tls-cert', 'a', '--tls-key', 'b'], '--tls-cert is set, but RTMPS is off: set --tls-listen too, or remove it'],
+    [['--listen', ''], '--listen and --tls-listen are both off, so nobody could publish: set one'],
+    [['--listen', ':8080'], '--listen and --http-listen both want :8080: give one another port'],
+    [
+      ['--layout', 'flat', '--segment-pattern', '%s'],
+      '--layout flat and --segment-pattern both name the segments: remove one of them',
+    ],
+    [
+      ['--format', 'flv', '--segment-timeline', 'recording'],
+      '--segment-timeline recording needs fragmented MP4, as each FLV file counts from its own start: remove it, or set --format fmp4',
+    ],
+    [['--s3-endpoint', 'http://a'], /^--s3-endpoint is set, but recordings go to file:/],
+    [
+      ['--segment-duration', '6'],
+      '--segment-duration "6" has no unit: write 6s or 6ms (examples: 6s, 500ms, 1m, 1h30m, 0)',
+    ],
+    [['--chunk-size', '100'], '--chunk-size "100" must lie between 128 bytes and 16777215 bytes'],
+    [['--format', 'mp4'], '--format "mp4" must be one of fmp4, flv'],
+    [['--record-all=maybe'], '--record-all "maybe" must be true or false'],
+    [['--store', 'recordings'], /^--store "recordings" is no store \(examples: file:/],
+    [['--listen', 'localhost'], /^--listen "localhost" is no listen address/],
+    [['--srt-listen', ':1'], /^unknown flag --srt-listen; the nearest is --/],
+    [['extra'], 'unexpected argument "extra": flags start with --'],
+  ])('explains %j', async (argv, message) => {
+    expect(await problemsOf(argv)).toEqual([typeof message === 'string' ? message : expect.stringMatching(message)]);
+  });
+
+  it.each([
+    ['spool: {warnAt: 0.9, fullAt: 0.8}', 'spool.warnAt is above spool.fullAt: make it smaller'],
+    ['spool: {warnAt: 2}', /headwater.yaml:1:17: spool.warnAt "2" must be a number above 0 and not above 1/],
+    ['record: {fragmentMinimum: 1s}', 'record.fragmentMinimum is longer than record.fragmentDuration: make it shorter'],
+    ['store: {s3: {accessKeyId: a}}', /accessKeyId and store.s3.secretAccessKey belong together/],
+    ['record: {all: [true]}', /headwater.yaml:1:15: record.all must be a single value/],
+    ['upload: {concurrency: 1.5}', /headwater.yaml:1:23: upload.concurrency "1.5" must be a whole number/],
+  ])('explains %s in a file', async (text, message) => {
+    const problems = await problemsOf(['--config', await yaml(text)]);
+    expect(problems).toEqual([typeof message === 'string' ? message : expect.stringMatching(message)]);
+  });
+
+  it('reports everything at once, with the place of each', async () => {
+    const file = await yaml('rtmp:\n  listne: ":1"\nlog:\n  level: loud');
+    const problems = await problemsOf(['--config', file, '--bogus'], { HEADWATER_CHUNK_SIZE: 'big' });
+    expect(problems).toEqual([
+      expect.stringMatching(/^unknown flag --bogus/),
+      `${file}:2:3: unknown key rtmp.listne; the nearest is rtmp.listen`,
+      'HEADWATER_CHUNK_SIZE "big" is no size (examples: 16MiB, 20M, 8388608)',
+      `${file}:4:10: log.level "loud" must be one of debug, info, warn, error`,
+    ]);
+  });
+
+  it('never repeats a secret', async () => {
+    const problems = await problemsOf([
+      '--config',
+      await yaml('store: {s3: {secretAccessKey: hunter2, accessKeyId: [a]}}'),
+    ]);
+    expect(problems.join()).not.toContain('hunter2');
+  });
+
+  it('says that the file is missing', async () => {
+    await expect(load(['--config', 'nowhere.yaml'])).rejects.toMatchObject({
+      code: 'ERR_CONFIG_FILE',
+      message: expect.stringContaining(`${cwd}/nowhere.yaml does not exist`),
+    });
+  });
+});
+
+describe('the table of settings', () => {
+  it.each(SETTING_KEYS)('%s can be set by its variable of the environment', async (key) => {
+    const samples: Record<string, string> = {
+      address: ':7',
+      boolean: 'false',
+      choice: settingType(key).choices?.at(-1) ?? '',
+      duration: '77ms',
+      integer: '77',
+      path: '/seven',
+      ratio: '0.85',
+      size: '7MiB',
+      store: 's3://seven',
+      text: key.endsWith('endpoint') ? 'http://seven' : 'seven',
+    };
+    // What keeps the sample from contradicting another setting.
+    const beside: Record<string, Record<string, string>> = {
+      'rtmps.listen': { HEADWATER_TLS_CERT: 'c', HEADWATER_TLS_KEY: 'k' },
+      'rtmps.cert': { HEADWATER_TLS_LISTEN: ':9', HEADWATER_TLS_KEY: 'k' },
+      'rtmps.key': { HEADWATER_TLS_LISTEN: ':9', HEADWATER_TLS_CERT: 'c' },
+      'record.fragmentDuration': { HEADWATER_RECORD_FRAGMENT_MINIMUM: '1ms' },
+      'upload.retryMax': { HEADWATER_UPLOAD_RETRY_MIN: '1ms' },
+      'store.s3.endpoint': { HEADWATER_STORE: 's3://bucket' },
+      'store.s3.accessKeyId': { HEADWATER_STORE_S3_SECRET_ACCESS_KEY: 's' },
+      'store.s3.secretAccessKey': { HEADWATER_STORE_S3_ACCESS_KEY_ID: 'a' },
+    };
+    const before: unknown = await load([], {}, true);
+    const env = { ...beside[key], [environmentName(key)]: samples[settingType(key).name]! };
+    const after: unknown = await load([], env, true);
+    const pick = (config: unknown) =>
+      key.split('.').reduce((value, part) => (value as Record<string, unknown>)[part], config);
+    expect(pick(after)).not.toEqual(pick(before));
+  });
+
+  it('gives every setting a name of its own', () => {
+    expect(new Set(SETTING_KEYS.map(environmentName)).size).toBe(SETTING_KEYS.length);
+    const flags = SETTING_KEYS.map((key) => SETTINGS[key].flag).filter((flag) => flag !== undefined);
+    expect(new Set(flags).size).toBe(flags.length);
+  });
+
+  it('has no flag for a secret: other users of the machine can read a command line', () => {
+    for (const key of SETTING_KEYS) if (SETTINGS[key].secret) expect(SETTINGS[key].flag).toBeUndefined();
+  });
+});
