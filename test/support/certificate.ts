@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:tls';
 import { tool } from '../setup/tools.ts';
 import { output } from './process.ts';
 import type { TempDir } from './temp-dir.ts';
@@ -15,4 +17,15 @@ export async function selfSigned(dir: TempDir, name = 'localhost'): Promise<Cert
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   await output(tool('openssl'), ['req', '-x509', ...curve, '-keyout', key, '-out', cert, '-days', '2', ...subject]);
   return { cert, key };
+}
+
+/** The common name in the certificate that a server on 127.0.0.1 shows now. */
+export async function servedCommonName(port: number): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  try {
+    await once(socket, 'secureConnect');
+    return String(socket.getPeerCertificate().subject.CN);
+  } finally {
+    socket.destroy();
+  }
 }

@@ -7,6 +7,8 @@ import { type FfmpegVersion, runFfmpeg } from './ffmpeg.ts';
 interface ClipRecipe {
   readonly seconds: number;
   readonly video?: readonly string[];
+  /** A second picture, of half the width and height, and a second sound (E-RTMP multitrack). */
+  readonly twice?: boolean;
   readonly size?: string;
   readonly audio?: readonly string[];
   readonly sampleRate?: number;
@@ -29,6 +31,8 @@ const CLIPS = {
     video: [...X264, ...GOP_2S, '-bf', '0', '-profile:v', 'baseline'],
     audio: AAC,
   },
+  /** As large as `h264-aac`, as long as `h264-small`. */
+  'h264-wide': { seconds: 8, video: [...X264, ...GOP_2S, '-bf', '2'], audio: AAC },
   'video-only': { seconds: 12, video: [...X264, ...GOP_2S, '-bf', '2'] },
   'audio-only': { seconds: 20, audio: AAC },
   /** Keyframe every 20 s. */
@@ -80,6 +84,21 @@ const CLIPS = {
     ],
     audio: ['-c:a', 'ac3', '-b:a', '128k'],
   },
+  vvc: {
+    seconds: 4,
+    size: '160x128',
+    version: 'ffmpeg9',
+    video: ['-c:v', 'libvvenc', '-preset', 'faster', '-b:v', '200k', '-period', '1'],
+    audio: AAC,
+  },
+  'two-tracks': {
+    seconds: 10,
+    size: '320x240',
+    version: 'ffmpeg9',
+    twice: true,
+    video: [...X264, ...GOP_2S, '-bf', '2'],
+    audio: AAC,
+  },
   'h264-eac3': {
     seconds: 8,
     version: 'ffmpeg9',
@@ -107,14 +126,20 @@ export async function clip(name: ClipName): Promise<string> {
   return join(dir, `${name}.flv`);
 }
 
-function encodeArgs({ seconds, size = '640x360', video, audio, sampleRate = 48_000 }: ClipRecipe): string[] {
+function encodeArgs(recipe: ClipRecipe): string[] {
+  const { seconds, size = '640x360', video, audio, sampleRate = 48_000, twice = false } = recipe;
+  const [width = 0, height = 0] = size.split('x').map(Number);
   const inputs: string[] = [];
   // Noise over the picture and a sweep with noise over the sound keep every frame different from every other.
-  if (video) inputs.push('-f', 'lavfi', '-i', `testsrc2=s=${size}:r=25:d=${seconds},noise=alls=4:allf=t`);
-  if (audio) {
-    const sound = `0.2*sin(2*PI*(200+40*t)*t)+0.05*(random(0)-0.5)|0.2*sin(2*PI*(300+30*t)*t)+0.05*(random(1)-0.5)`;
-    inputs.push('-f', 'lavfi', '-i', `aevalsrc=${sound}:s=${sampleRate}:d=${seconds}`);
+  for (const part of video ? (twice ? [1, 2] : [1]) : []) {
+    const picture = `testsrc2=s=${width / part}x${height / part}:r=25:d=${seconds},noise=alls=4:allf=t:all_seed=${part}`;
+    inputs.push('-f', 'lavfi', '-i', picture);
   }
+  for (const part of audio ? (twice ? [1, 2] : [1]) : []) {
+    const channel = (seed: number) => `0.2*sin(2*PI*(${200 * part}+${20 * (seed + 1)}*t)*t)+0.05*(random(${seed})-0.5)`;
+    inputs.push('-f', 'lavfi', '-i', `aevalsrc=${channel(0)}|${channel(1)}:s=${sampleRate}:d=${seconds}`);
+  }
+  const maps = inputs.filter((word) => word === '-i').flatMap((_, index) => ['-map', String(index)]);
   const picture = video ? ['-pix_fmt', 'yuv420p', ...video] : [];
-  return ['-y', ...inputs, ...picture, ...(audio ?? []), '-flags', '+global_header', '-f', 'flv'];
+  return ['-y', ...inputs, ...maps, ...picture, ...(audio ?? []), '-flags', '+global_header', '-f', 'flv'];
 }

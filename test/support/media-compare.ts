@@ -35,9 +35,12 @@ export async function packetsOfAll(
   return lists.flat();
 }
 
-/** Decoded frames of one stream, hashed, none dropped or doubled. @throws Error at a decoding error. */
+/** Decoded frames of one stream, hashed, none dropped, doubled or scaled. @throws Error at a decoding error. */
 export async function decodedOf(file: string, stream: string, version?: FfmpegVersion): Promise<HashedFrame[]> {
-  return hashed(['-xerror', '-copyts', '-i', file, '-map', `0:${stream}`, '-fps_mode', 'passthrough'], version);
+  return hashed(
+    ['-xerror', '-copyts', '-i', file, '-map', `0:${stream}`, '-fps_mode', 'passthrough', '-autoscale', '0'],
+    version,
+  );
 }
 
 async function hashed(args: readonly string[], version: FfmpegVersion = 'ffmpeg'): Promise<HashedFrame[]> {
