@@ -1,11 +1,13 @@
 import type { FragmentMark } from '../fmp4/integrity-box.ts';
 import { encodeAmf0 } from '../rtmp/amf0.ts';
-import { encodeTagHead, SCRIPT_TAG, TAG_HEAD_BYTES, TAG_TRAILER_BYTES } from './file-tag.ts';
+import { AMF3_SCRIPT_TAG, encodeTagHead, TAG_HEAD_BYTES, TAG_TRAILER_BYTES } from './file-tag.ts';
 
 /**
- * The mark after each fragment of an FLV segment: a script tag of fixed size, which players skip.
+ * The mark after each fragment of an FLV segment: an AMF3 script tag of fixed size. Of an AMF0 one (18) that it does not know
+ * ffmpeg makes a data stream; one of AMF3 (15) every player skips.
  * ```
  *  tag head (11)   time: that of the tag before
+ *  0               AMF0 values follow, as in RTMP's AMF3 data message
  *  AMF0 string     "onHeadwaterFragment"
  *  AMF0 object     sequence, bytes, start, end, key (0 or 1), crc; numbers all
  *  PreviousTagSize (4)
@@ -17,7 +19,7 @@ const MARK_NAME = 'onHeadwaterFragment';
 
 /** What a search for marks looks for, and where it stands in a mark. */
 export const MARK_PATTERN = Buffer.from(MARK_NAME, 'latin1');
-export const MARK_PATTERN_AT = TAG_HEAD_BYTES + 3;
+export const MARK_PATTERN_AT = TAG_HEAD_BYTES + 4;
 
 const FIELDS = ['sequence', 'bytes', 'start', 'end', 'key', 'crc'] as const;
 const NUMBER_BYTES = 9;
@@ -38,11 +40,12 @@ export const MARK_CRC_AT = FIELD_AT.get('crc') as number;
 /** The mark with a CRC; 0 while it is not known, see `MARK_CRC_AT`. `timestamp` in ms. */
 export function encodeMark(mark: FragmentMark, timestamp: number, crc = 0): Buffer {
   const { sequence, bytes, start, end, key } = mark;
-  const body = encodeAmf0(MARK_NAME, { sequence, bytes, start, end, key: key ? 1 : 0, crc });
-  const tag = Buffer.allocUnsafe(MARK_BYTES);
-  encodeTagHead(SCRIPT_TAG, body.length, timestamp).copy(tag);
-  body.copy(tag, TAG_HEAD_BYTES);
-  tag.writeUInt32BE(TAG_HEAD_BYTES + body.length, TAG_HEAD_BYTES + body.length);
+  const values = encodeAmf0(MARK_NAME, { sequence, bytes, start, end, key: key ? 1 : 0, crc });
+  const bodyBytes = 1 + values.length;
+  const tag = Buffer.alloc(MARK_BYTES);
+  encodeTagHead(AMF3_SCRIPT_TAG, bodyBytes, timestamp).copy(tag);
+  values.copy(tag, TAG_HEAD_BYTES + 1);
+  tag.writeUInt32BE(TAG_HEAD_BYTES + bodyBytes, TAG_HEAD_BYTES + bodyBytes);
   return tag;
 }
 

@@ -4,7 +4,7 @@ import { parseDescription, type StoredDescription } from '../fmp4/segment-descri
 import {
   cachedRead,
   type Damage,
-  findBytes,
+  findAll,
   type ReadAt,
   readExactly,
   ScanBudget,
@@ -15,7 +15,7 @@ import {
 } from '../fmp4/segment-scan.ts';
 import { FLV_DESCRIPTION_AT, FLV_DESCRIPTION_KEY, FLV_DURATION_AT, FLV_FILESIZE_AT, FLV_HEAD_BYTES } from './file.ts';
 import { MARK_BYTES, MARK_CRC_AT, MARK_PATTERN, MARK_PATTERN_AT, parseMark } from './file-mark.ts';
-import { AUDIO_TAG, SCRIPT_TAG, TAG_HEAD_BYTES, TAG_TRAILER_BYTES, VIDEO_TAG } from './file-tag.ts';
+import { AMF3_SCRIPT_TAG, AUDIO_TAG, SCRIPT_TAG, TAG_HEAD_BYTES, TAG_TRAILER_BYTES, VIDEO_TAG } from './file-tag.ts';
 
 /** Metadata and sequence headers of many tracks stay below it. */
 const MAX_HEADER_BYTES = 4 * 1024 * 1024;
@@ -60,7 +60,7 @@ async function readFragment(read: ReadAt, offset: number, size: number): Promise
     if (head === undefined) return `cut off in the tag at ${at}`;
     const bodyBytes = head.readUIntBE(1, 3);
     const type = head[0];
-    if (type === SCRIPT_TAG && head.subarray(MARK_PATTERN_AT).equals(MARK_PATTERN)) {
+    if (type === AMF3_SCRIPT_TAG && head.subarray(MARK_PATTERN_AT).equals(MARK_PATTERN)) {
       return checkFragment(read, offset, at, size);
     }
     if (type !== AUDIO_TAG && type !== VIDEO_TAG && type !== SCRIPT_TAG) return `no tag at ${at}`;
@@ -93,18 +93,17 @@ async function nextFragment(
   size: number,
   budget: ScanBudget,
 ): Promise<ScannedFragment | undefined> {
-  for (let search = from; ; ) {
-    const patternAt = await findBytes(read, MARK_PATTERN, search, size);
-    if (patternAt === undefined) return undefined;
-    search = patternAt + 1;
+  const readMark = cachedRead(read, size);
+  for await (const patternAt of findAll(read, MARK_PATTERN, from, size)) {
     const markAt = patternAt - MARK_PATTERN_AT;
-    const tag = markAt <= from ? undefined : await readExactly(read, markAt, MARK_BYTES, size);
+    const tag = markAt <= from ? undefined : await readExactly(readMark, markAt, MARK_BYTES, size);
     const mark = tag && parseMark(tag);
     if (mark === undefined || markAt - mark.bytes < from) continue;
     if (!budget.spend(mark.bytes)) return undefined;
     const found = await checkFragment(read, markAt - mark.bytes, markAt, size);
     if (typeof found !== 'string') return found;
   }
+  return undefined;
 }
 
 interface ReadHeader {
@@ -116,14 +115,12 @@ interface ReadHeader {
 /** Reads and checks everything up to the header's mark; a string says why it is not whole. */
 async function readHeader(read: ReadAt, size: number): Promise<ReadHeader | string> {
   const limit = Math.min(size, MAX_HEADER_BYTES);
-  for (let search = 0; ; ) {
-    const patternAt = await findBytes(read, MARK_PATTERN, search, limit);
-    if (patternAt === undefined) return 'the header is cut off or damaged';
-    search = patternAt + 1;
+  for await (const patternAt of findAll(read, MARK_PATTERN, 0, limit)) {
     const header = await checkHeader(read, patternAt - MARK_PATTERN_AT, size);
     // The words may stand in a path or in metadata too: only a mark that marks the header ends the search.
     if (header !== undefined) return header;
   }
+  return 'the header is cut off or damaged';
 }
 
 /** The header whose mark stands at `markAt`; undefined where that is none, or it is not whole. */

@@ -2,6 +2,7 @@
 export const AUDIO_TAG = 8;
 export const VIDEO_TAG = 9;
 export const SCRIPT_TAG = 18;
+export const AMF3_SCRIPT_TAG = 15;
 
 /** Bytes before a tag's body, and of the PreviousTagSize after it. */
 export const TAG_HEAD_BYTES = 11;
@@ -19,7 +20,11 @@ export interface FlvTag {
 /**
  * The 11 bytes before a tag's body (FLV 10.1 §E.4.1): type, size, time with its high byte last, stream 0.
  */
-export function encodeTagHead(type: FlvTag['type'], bodyBytes: number, timestamp: number): Buffer {
+export function encodeTagHead(
+  type: FlvTag['type'] | typeof AMF3_SCRIPT_TAG,
+  bodyBytes: number,
+  timestamp: number,
+): Buffer {
   const head = Buffer.allocUnsafe(TAG_HEAD_BYTES);
   head[0] = type;
   head.writeUIntBE(bodyBytes, 1, 3);

@@ -84,7 +84,7 @@ export function encodeFlvStart(start: FlvFileStart): EncodedFlvStart {
 }
 
 /**
- * The tags with views of their bodies, then the mark with the CRC-32 over them. `start` and `end`: 90 kHz ticks on the file's own time;
+ * The tags with views of their bodies, then the mark (file-mark.ts) with the CRC-32 over them. `start` and `end`: 90 kHz ticks on the file's own time;
  * `key`: the main track starts on a keyframe. `sequence` counts the file's fragments from 1.
  * @throws Fault ERR_FLV_FILE when there is no tag, or a body does not fit into one.
  */

@@ -1,24 +1,10 @@
 import type { ByteWriter } from '../../bytes/byte-writer.ts';
+import type { DescribedCodec } from '../../codec/describe.ts';
 import { parseOpusHead } from '../../codec/opus.ts';
 import { encodeBox } from './boxes.ts';
 
-/** The codecs with an ISO-BMFF mapping here. */
-export type Mp4Codec =
-  | 'h264'
-  | 'h265'
-  | 'h266'
-  | 'av1'
-  | 'vp9'
-  | 'vp8'
-  | 'aac'
-  | 'opus'
-  | 'flac'
-  | 'ac3'
-  | 'eac3'
-  | 'mp3';
-
 /** Type of the sample entry with the parameter sets in the header alone, and with them in the samples too, where the two differ. */
-const ENTRY_TYPES: Record<Mp4Codec, readonly [string, string?]> = {
+const ENTRY_TYPES: Record<DescribedCodec, readonly [string, string?]> = {
   h264: ['avc1', 'avc3'],
   h265: ['hvc1', 'hev1'],
   h266: ['vvc1', 'vvi1'],
@@ -35,7 +21,7 @@ const ENTRY_TYPES: Record<Mp4Codec, readonly [string, string?]> = {
 };
 
 /** The four characters that name a codec's sample entry. */
-export function sampleEntryType(codec: Mp4Codec, inBandParameterSets: boolean): string {
+export function sampleEntryType(codec: DescribedCodec, inBandParameterSets: boolean): string {
   const [type, inBand] = ENTRY_TYPES[codec];
   return (inBandParameterSets ? inBand : undefined) ?? type;
 }
@@ -48,7 +34,7 @@ const OBJECT_MPEG1_AUDIO = 0x6b;
 const MPEG1_RATES_FROM = 32_000;
 
 /** The box inside a sample entry that configures the codec. `sampleRate` in Hz matters to MP3 alone. */
-export function encodeConfigBox(codec: Mp4Codec, record: Buffer, sampleRate: number): Buffer {
+export function encodeConfigBox(codec: DescribedCodec, record: Buffer, sampleRate: number): Buffer {
   switch (codec) {
     case 'h264':
       return encodeBox('avcC', (box) => box.bytes(record));

@@ -1,14 +1,17 @@
 import { parseAc3Frame, parseEac3Frame } from '../../codec/ac3.ts';
 import { av1RecordFrom, parseAv1Record } from '../../codec/av1.ts';
-import { type CodecDescription, describeCodec } from '../../codec/describe.ts';
+import { type CodecDescription, type DescribedCodec, describeCodec } from '../../codec/describe.ts';
 import { normalizeFlacRecord, parseFlacInfo } from '../../codec/flac.ts';
 import { DEFAULT_OPUS_HEAD } from '../../codec/opus.ts';
 import { normalizeVpRecord, vpRecordFrom } from '../../codec/vp-record.ts';
 import { parseVp8Key } from '../../codec/vp8.ts';
 import { parseVp9Key } from '../../codec/vp9.ts';
-import { encodeConfigBox, type Mp4Codec, sampleEntryType } from './config-box.ts';
+import { encodeConfigBox, sampleEntryType } from './config-box.ts';
 import type { HdrMetadata } from './hdr-metadata.ts';
 import type { SampleEntry } from './sample-entry.ts';
+
+/** The codecs with an ISO-BMFF mapping here. */
+export type Mp4Codec = DescribedCodec;
 
 /** A track of the file. */
 export interface Mp4Track {

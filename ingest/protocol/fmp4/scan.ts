@@ -3,8 +3,9 @@ import { ByteReader } from '../../bytes/byte-reader.ts';
 import { readInitSegment } from './init-reader.ts';
 import { FRAGMENT_BOX_BYTES, FRAGMENT_BOX_CRC_AT, FRAGMENT_UUID, parseFragmentBox, UUID_AT } from './integrity-box.ts';
 import {
+  cachedRead,
   type Damage,
-  findBytes,
+  findAll,
   type ReadAt,
   readExactly,
   ScanBudget,
@@ -97,13 +98,11 @@ async function nextFragment(
   size: number,
   budget: ScanBudget,
 ): Promise<ScannedFragment | undefined> {
-  for (let search = from; ; ) {
-    const uuidAt = await findBytes(read, FRAGMENT_UUID, search, size);
-    if (uuidAt === undefined) return undefined;
-    search = uuidAt + 1;
+  const readMark = cachedRead(read, size);
+  for await (const uuidAt of findAll(read, FRAGMENT_UUID, from, size)) {
     const markAt = uuidAt - UUID_AT;
     if (markAt <= from) continue;
-    const box = await readExactly(read, markAt, FRAGMENT_BOX_BYTES, size);
+    const box = await readExactly(readMark, markAt, FRAGMENT_BOX_BYTES, size);
     const mark = box && parseFragmentBox(box);
     if (mark === undefined || markAt - mark.bytes < from) continue;
     if (!budget.spend(mark.bytes)) return undefined;
@@ -113,4 +112,5 @@ async function nextFragment(
     const walked = await readFragment(read, found.offset, size);
     if (typeof walked !== 'string' && walked.bytes === found.bytes) return walked;
   }
+  return undefined;
 }

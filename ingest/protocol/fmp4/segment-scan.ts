@@ -80,14 +80,23 @@ export async function findBytes(
   from: number,
   size: number,
 ): Promise<number | undefined> {
+  for await (const at of findAll(read, pattern, from, size)) return at;
+  return undefined;
+}
+
+/** Offsets of every `pattern` at or after `from` in a file of `size` bytes; each byte is read about once, however many there are. */
+export async function* findAll(
+  read: ReadAt,
+  pattern: Buffer,
+  from: number,
+  size: number,
+): AsyncGenerator<number, void, undefined> {
   for (let at = from; at + pattern.length <= size; ) {
     const bytes = await read(at, Math.min(WINDOW_BYTES, size - at));
-    const found = bytes.indexOf(pattern);
-    if (found >= 0) return at + found;
-    if (bytes.length < pattern.length) return undefined;
+    if (bytes.length < pattern.length) return;
+    for (let found = bytes.indexOf(pattern); found >= 0; found = bytes.indexOf(pattern, found + 1)) yield at + found;
     at += bytes.length - pattern.length + 1;
   }
-  return undefined;
 }
 
 const CACHE_BYTES = 64 * 1024;
