@@ -1,5 +1,7 @@
 import type { AudioCodec, Codec, VideoCodec } from '../media/media-event.ts';
+import type { LegacyAudioCodec } from '../protocol/flv/audio-tag.ts';
 import type { AudioFourCc, VideoFourCc } from '../protocol/flv/four-cc.ts';
+import type { LegacyVideoCodec } from '../protocol/flv/video-tag.ts';
 
 const VIDEO = {
   h264: 'avc1',
@@ -18,8 +20,9 @@ const AUDIO = {
   mp3: '.mp3',
 } as const satisfies Record<AudioCodec, AudioFourCc>;
 
-const VIDEO_BACK = new Map(Object.entries(VIDEO).map(([codec, fourCc]) => [fourCc, codec as VideoCodec]));
-const AUDIO_BACK = new Map(Object.entries(AUDIO).map(([codec, fourCc]) => [fourCc, codec as AudioCodec]));
+const CODECS = new Map<string, Codec>(
+  [...Object.entries(VIDEO), ...Object.entries(AUDIO)].map(([codec, name]) => [name, codec as Codec]),
+);
 
 /** How Enhanced RTMP names this codec in video messages; undefined for audio and for codecs that are only passed through. */
 export function videoFourCcOf(codec: Codec): VideoFourCc | undefined {
@@ -31,12 +34,7 @@ export function audioFourCcOf(codec: Codec): AudioFourCc | undefined {
   return typeof codec === 'string' && codec in AUDIO ? AUDIO[codec as AudioCodec] : undefined;
 }
 
-/** The codec that Enhanced RTMP names so in video messages. */
-export function videoCodecOf(fourCc: VideoFourCc): VideoCodec {
-  return VIDEO_BACK.get(fourCc)!;
-}
-
-/** The codec that Enhanced RTMP names so in audio messages. */
-export function audioCodecOf(fourCc: AudioFourCc): AudioCodec {
-  return AUDIO_BACK.get(fourCc)!;
+/** The codec of a part of an FLV tag: one of ours by its FourCC, or one that is only passed through (`flv-audio-11`). */
+export function codecNamed(name: VideoFourCc | AudioFourCc | LegacyVideoCodec | LegacyAudioCodec): Codec {
+  return CODECS.get(name) ?? { unknown: name };
 }

@@ -1,4 +1,5 @@
 import {
+  type Codec,
   type ConfigEvent,
   type FrameEvent,
   isVideoTrack,
@@ -8,7 +9,9 @@ import {
   type TrackMetadataEvent,
   trackId,
 } from '../media/media-event.ts';
-import { encodeAudioHead, encodeVideoHead } from '../protocol/flv/tag-head.ts';
+import { encodeAudioTag } from '../protocol/flv/audio-tag.ts';
+import { hasCompositionTime } from '../protocol/flv/four-cc.ts';
+import { encodeVideoTag } from '../protocol/flv/video-tag.ts';
 import { audioFourCcOf, videoFourCcOf } from './codec-four-cc.ts';
 
 /** `base`: track 0 of each kind and data. `full`: all tracks, for viewers that know multitrack. */
@@ -31,6 +34,8 @@ export interface TimedMessage {
 export type ViewerEvent = ConfigEvent | FrameEvent | TrackMetadataEvent | MetadataEvent | OpaqueEvent;
 
 const NOTHING = Buffer.alloc(0);
+/** The most that 24 signed bits hold, ms. */
+const MAX_COMPOSITION_MS = 0x7f_ff_ff;
 /** FLAC's stream marker and the header of its last, 34-byte, STREAMINFO block (RFC 9639 §8). */
 const FLAC_PREFIX = Buffer.from('664c614380000022', 'hex');
 
@@ -45,40 +50,70 @@ export function messageOf(event: ViewerEvent, selection: TrackSelection): OutMes
     case 'frame':
     case 'trackMetadata': {
       if (selection === 'base' && trackId(event.track) !== 0) return undefined;
+      if (event.flvBody === undefined) return event.kind === 'trackMetadata' ? undefined : wrap(event);
       const type = isVideoTrack(event.track) ? 9 : 8;
-      if (event.flvBody !== undefined) return { type, head: NOTHING, body: event.flvBody };
-      return event.kind === 'trackMetadata' ? undefined : wrap(type, event);
+      // Who knows no multitrack may know no modifiers either; frames can do without.
+      if (selection === 'base' && event.kind === 'frame' && hasModifiers(type, event.flvBody)) return wrap(event);
+      return { type, head: NOTHING, body: event.flvBody };
     }
   }
 }
 
-/** Makes the header that the input did not bring: MPEG-TS has none, and a message of many tracks is sent on as one for each. */
-function wrap(type: 8 | 9, event: ConfigEvent | FrameEvent): OutMessage | undefined {
+/** Whether an enhanced tag body begins with a packet type modifier (ModEx). */
+function hasModifiers(type: 8 | 9, body: Buffer): boolean {
+  const first = body[0]!;
+  return type === 9 ? (first & 0x8f) === 0x87 : first === 0x97;
+}
+
+/** Makes the header that the input did not bring, or that does not suit: MPEG-TS has none, and a message of many tracks goes out as one for each. */
+function wrap(event: ConfigEvent | FrameEvent): OutMessage | undefined {
   if (event.codec === undefined) return undefined;
-  const packet = event.kind;
-  const track = trackId(event.track);
-  if (type === 9) {
-    const fourCc = videoFourCcOf(event.codec);
-    if (fourCc === undefined) return undefined;
-    const isKey = event.kind === 'config' || event.key;
-    const compositionMs = event.kind === 'config' ? 0 : msOfTicks(event.pts) - msOfTicks(event.dts);
-    const head = encodeVideoHead({ fourCc, trackId: track, packet, isKey, compositionMs });
-    return { type, head, body: event.kind === 'config' ? event.record : event.data };
-  }
-  const fourCc = audioFourCcOf(event.codec);
-  const head = fourCc && encodeAudioHead({ fourCc, trackId: track, packet });
-  if (head === undefined) return undefined;
-  if (event.kind === 'frame') return { type, head, body: event.data };
-  switch (fourCc) {
-    case 'fLaC':
-      return { type, head: Buffer.from([...head, ...FLAC_PREFIX]), body: event.record };
-    case 'ac-3':
-    case 'ec-3':
-    case '.mp3':
-      return { type, head, body: NOTHING }; // E-RTMP: their sequence start is empty, whatever MP4 wants of them
-    default:
-      return { type, head, body: event.record };
-  }
+  return isVideoTrack(event.track) ? wrapVideo(event, event.codec) : wrapAudio(event, event.codec);
+}
+
+/** H.264 of track 0 gets FLV's own header, which every player knows; everything else the enhanced one. */
+function wrapVideo(event: ConfigEvent | FrameEvent, codec: Codec): OutMessage | undefined {
+  const name = videoFourCcOf(codec);
+  if (name === undefined) return undefined;
+  const id = trackId(event.track);
+  const isEnhanced = name !== 'avc1' || id !== 0;
+  const isFrame = event.kind === 'frame';
+  const cts = isFrame && hasCompositionTime(name) ? msOfTicks(event.pts) - msOfTicks(event.dts) : 0;
+  const compositionMs = Math.max(-MAX_COMPOSITION_MS, Math.min(MAX_COMPOSITION_MS, cts));
+  const head = encodeVideoTag({
+    isEnhanced,
+    frameType: isFrame && !event.key ? 2 : 1,
+    // CodedFramesX leaves out a composition time of 0; the codecs that never have one know only CodedFrames.
+    packet: !isFrame
+      ? 'sequenceStart'
+      : isEnhanced && cts === 0 && hasCompositionTime(name)
+        ? 'codedFramesX'
+        : 'codedFrames',
+    nanos: 0,
+    multitrack: id === 0 ? undefined : 'one',
+    parts: [{ trackId: id, codec: name, compositionMs, data: NOTHING }],
+  });
+  return { type: 9, head, body: isFrame ? event.data : event.record };
+}
+
+/** AAC and MP3 of track 0 get FLV's own header; its rate and channel bits nobody reads for these two. */
+function wrapAudio(event: ConfigEvent | FrameEvent, codec: Codec): OutMessage | undefined {
+  const name = audioFourCcOf(codec);
+  if (name === undefined) return undefined;
+  const id = trackId(event.track);
+  const legacyByte = id !== 0 ? undefined : name === 'mp4a' ? 0xaf : name === '.mp3' ? 0x2f : undefined;
+  const isFrame = event.kind === 'frame';
+  if (legacyByte === 0x2f && !isFrame) return undefined; // nothing announces it there
+  // Before STREAMINFO stand FLAC's marker and block header; the record of these others is ours, not E-RTMP's.
+  const hasNoRecord = name === 'ac-3' || name === 'ec-3' || name === '.mp3';
+  const head = encodeAudioTag({
+    legacyByte,
+    packet: isFrame ? 'codedFrames' : 'sequenceStart',
+    nanos: 0,
+    multitrack: id === 0 ? undefined : 'one',
+    parts: [{ trackId: id, codec: name, data: name === 'fLaC' && !isFrame ? FLAC_PREFIX : NOTHING }],
+  });
+  return { type: 8, head, body: isFrame ? event.data : hasNoRecord ? NOTHING : event.record };
 }
 
 /** RTMP 1.0 §5.3.1.2.1: a type-0 header with a one-byte basic header; the extended timestamp is four more. */

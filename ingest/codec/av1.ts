@@ -3,17 +3,16 @@ import { attempt } from './attempt.ts';
 import { type Av1Sequence, parseAv1Sequence } from './av1-sequence.ts';
 
 const OBU_SEQUENCE_HEADER = 1;
-const OBU_TEMPORAL_DELIMITER = 2;
 const OBU_FRAME_HEADER = 3;
 const OBU_FRAME = 6;
+/** Header byte of OBU type 2 with a size, which is 0. */
+const TEMPORAL_DELIMITER = 0x12;
 /** Bytes of an av1C payload before its OBUs. */
 const AV1C_HEAD = 4;
 
 /** One open bitstream unit, as views (AV1 §5.3). */
 export interface Obu {
   readonly type: number;
-  /** With its header. */
-  readonly whole: Buffer;
   readonly payload: Buffer;
 }
 
@@ -28,12 +27,10 @@ export function* obus(data: Buffer): Generator<Obu, void> {
 }
 
 function readObu(r: ByteReader): Obu {
-  const from = r.at;
   const header = r.u8();
   if ((header & 4) !== 0) r.skip(1); // layer ids
   const size = (header & 2) !== 0 ? readLeb128(r) : r.left;
-  const payload = r.view(size);
-  return { type: (header >> 3) & 15, whole: r.bytes.subarray(from, r.at), payload };
+  return { type: (header >> 3) & 15, payload: r.view(size) };
 }
 
 /** AV1 §4.10.5: at most eight bytes of seven bits, lowest first. */
@@ -47,30 +44,11 @@ function readLeb128(r: ByteReader): number {
   return value;
 }
 
-/** The temporal unit without the delimiters that MP4 and E-RTMP leave out: the same bytes where it has none, else a view or a copy. */
-export function stripTemporalDelimiters(data: Buffer): Buffer {
+/** The temporal unit without the delimiter it may begin with, which MP4 and E-RTMP leave out: a view. */
+export function withoutTemporalDelimiter(data: Buffer): Buffer {
   let from = 0;
-  // As MPEG-TS and raw streams have it: one delimiter, in front. `12 00` has no extension and size 0.
-  while (data[from] === 0x12 && data[from + 1] === 0) from += 2;
-  const rest = from === 0 ? data : data.subarray(from);
-  const kept: Buffer[] = [];
-  let size = 0;
-  let hasDelimiter = false;
-  for (const { type, whole } of obus(rest)) {
-    if (type === OBU_TEMPORAL_DELIMITER) hasDelimiter = true;
-    else {
-      kept.push(whole);
-      size += whole.length;
-    }
-  }
-  if (!hasDelimiter) return rest;
-  const out = Buffer.allocUnsafe(size);
-  let at = 0;
-  for (const whole of kept) {
-    out.set(whole, at);
-    at += whole.length;
-  }
-  return out;
+  while (data[from] === TEMPORAL_DELIMITER && data[from + 1] === 0) from += 2;
+  return from === 0 ? data : data.subarray(from);
 }
 
 /** What an av1C record holds. */
