@@ -83,6 +83,19 @@ describe('StreamMeter', () => {
     expect(meter.snapshot(1_000_100).tracks).toMatchObject([{ codec: 'h265', width: 640, frames: 2 }]);
   });
 
+  it('asks the first key frame, once, where the record does not tell the size', () => {
+    const asked: (number | undefined)[] = [];
+    const meter = new StreamMeter((_codec, _record, data) => {
+      asked.push(data?.length);
+      return data && { width: data.length, height: 1 };
+    });
+    meter.onEvent({ kind: 'config', track: VIDEO, codec: 'vp9', record: NOTHING });
+    meter.onEvent(frame(VIDEO, 0, 7, false));
+    for (const ms of [40, 80]) meter.onEvent(frame(VIDEO, ms, 640));
+    expect(meter.snapshot(0).tracks).toMatchObject([{ codec: 'vp9', width: 640 }]);
+    expect(asked).toEqual([undefined, 640]);
+  });
+
   it('names codecs it does not know, sums up gaps, and shows the encoder', () => {
     const meter = new StreamMeter(() => ({}));
     meter.onEvent({ kind: 'config', track: AUDIO, codec: { unknown: 'flv-audio-11' }, record: NOTHING });

@@ -41,10 +41,10 @@ export class StreamMeter implements MediaSink {
         this.#tracks.get(event.track)?.onFrame(event);
         break;
       case 'config': {
-        const facts = this.#describe(event.codec, event.record);
-        const known = this.#tracks.get(event.track);
-        if (known === undefined) this.#tracks.set(event.track, new TrackMeter(event.track, event.codec, facts));
-        else known.configure(event.codec, facts);
+        const { track, codec, record } = event;
+        const known = this.#tracks.get(track);
+        if (known === undefined) this.#tracks.set(track, new TrackMeter(track, codec, record, this.#describe));
+        else known.configure(codec, record);
         break;
       }
       case 'gap':

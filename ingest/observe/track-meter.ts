@@ -9,15 +9,19 @@ import {
 
 /** What a codec's configuration says of the media. A field is absent where the codec or its record does not tell. */
 export interface TrackFacts {
+  /** RFC 6381. */
+  readonly codecString?: string;
+  readonly profile?: string;
+  /** Pixels. */
   readonly width?: number;
   readonly height?: number;
-  readonly profile?: string;
+  /** Hz. */
   readonly sampleRate?: number;
   readonly channels?: number;
 }
 
-/** Reads a configuration record; must not throw. */
-export type DescribeTrack = (codec: Codec, record: Buffer) => TrackFacts;
+/** Reads a configuration record, and a key frame where it is at hand: some codecs have their size only there. Must not throw. */
+export type DescribeTrack = (codec: Codec, record: Buffer, frame?: Buffer) => TrackFacts | undefined;
 
 /** One track as the API shows it. */
 export interface TrackView extends TrackFacts {
@@ -43,8 +47,11 @@ const SLOT_MS = 1000;
 /** Counts one track's frames: a few additions a frame, no allocation. */
 export class TrackMeter {
   readonly #track: Track;
+  readonly #describe: DescribeTrack;
   #codec: Codec;
-  #facts: TrackFacts;
+  #facts: TrackFacts | undefined;
+  /** Held only until a key frame has completed what it says. */
+  #record: Buffer | undefined;
   #frames = 0;
   #lastDts = 0;
   /** One slot a second of arrival: its number, bytes, frames and the DTS of its first frame. */
@@ -54,18 +61,25 @@ export class TrackMeter {
   #lastGop: { readonly frames: number; readonly seconds: number } | null = null;
   #lastKeyframeAt: number | null = null;
 
-  constructor(track: Track, codec: Codec, facts: TrackFacts) {
+  constructor(track: Track, codec: Codec, record: Buffer, describe: DescribeTrack) {
     this.#track = track;
+    this.#describe = describe;
     this.#codec = codec;
-    this.#facts = facts;
+    this.configure(codec, record);
   }
 
-  configure(codec: Codec, facts: TrackFacts): void {
+  configure(codec: Codec, record: Buffer): void {
     this.#codec = codec;
-    this.#facts = facts;
+    this.#facts = this.#describe(codec, record);
+    const telling = isVideoTrack(this.#track) ? this.#facts?.width : this.#facts?.sampleRate;
+    this.#record = telling === undefined ? record : undefined;
   }
 
   onFrame(frame: FrameEvent): void {
+    if (this.#record !== undefined && frame.key) {
+      this.#facts = this.#describe(this.#codec, this.#record, frame.data) ?? this.#facts;
+      this.#record = undefined;
+    }
     const slot = this.#slot(Math.floor(frame.arrivedAt / SLOT_MS));
     if (slot.frames === 0) slot.firstDts = frame.dts;
     slot.frames += 1;
