@@ -95,6 +95,11 @@ export class AmfReferences {
     };
   }
 
+  /** Takes the next index for a value without parts, of `textBytes` bytes. */
+  add(value: AmfValue, textBytes: number): void {
+    this.#entries.push({ value, values: 1, textBytes, whole: true });
+  }
+
   /** @throws ProtocolError ERR_AMF_UNSUPPORTED, ERR_AMF_TOO_MANY. */
   get(index: number, budget: AmfBudget): AmfValue {
     const entry = this.#entries[index];

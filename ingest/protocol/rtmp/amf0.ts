@@ -112,8 +112,9 @@ class Amf0Reader {
   }
 
   #text(length: number): string {
+    const text = this.#r.utf8(length);
     this.#budget.spend(0, length);
-    return this.#r.utf8(length);
+    return text;
   }
 
   /** Key, value … until an empty key before an object end. A body that ends where a key would stand is taken as ended. */

@@ -104,8 +104,9 @@ class Amf3Reader {
   }
 
   #text(bytes: number): string {
+    const text = this.#r.utf8(bytes);
     this.#budget.spend(0, bytes);
-    return this.#r.utf8(bytes);
+    return text;
   }
 
   /** Everything that goes into the table of objects: first a reference or a length. */
@@ -124,13 +125,15 @@ class Amf3Reader {
   #inline(marker: number, length: number, head: number): AmfValue {
     switch (marker) {
       case DATE:
-        return this.#keep(new Date(this.#r.f64()));
+        return this.#keep(new Date(this.#r.f64()), 0);
       case XML:
       case XML_DOCUMENT:
-        return this.#keep(this.#text(length));
-      case BYTE_ARRAY:
+        return this.#keep(this.#text(length), length);
+      case BYTE_ARRAY: {
+        const bytes = this.#r.view(length);
         this.#budget.spend(0, length);
-        return this.#keep(Buffer.from(this.#r.view(length)));
+        return this.#keep(Buffer.from(bytes), length);
+      }
       case ARRAY:
         return this.#array(length);
       case OBJECT:
@@ -142,8 +145,8 @@ class Amf3Reader {
     }
   }
 
-  #keep<V extends AmfValue>(value: V): V {
-    this.#objects.begin(value, this.#budget)();
+  #keep(value: AmfValue, textBytes: number): AmfValue {
+    this.#objects.add(value, textBytes);
     return value;
   }
 
