@@ -1,5 +1,5 @@
 import { tool } from '../setup/tools.ts';
-import { runFfmpeg } from './ffmpeg.ts';
+import { type FfmpegVersion, runFfmpeg } from './ffmpeg.ts';
 import { output } from './process.ts';
 
 /** A packet of an encoded clip; times in 90 kHz ticks. */
@@ -20,17 +20,17 @@ export interface RealStream {
   readonly packets: readonly RealPacket[];
 }
 
-/** Encodes synthetic picture and sound with Debian's ffmpeg into `file` (its extension picks the container) and reads the packets back. */
+/** Encodes synthetic picture and sound into `file` (its extension picks the container) and reads the packets back. */
 export async function realStreams(
   file: string,
-  { video, audio, seconds = 2, rate = 48_000 }: ClipOptions,
+  { video, audio, seconds = 2, rate = 48_000, version = 'ffmpeg' }: ClipOptions,
 ): Promise<RealStream[]> {
   const picture = ['-f', 'lavfi', '-i', `testsrc2=s=160x120:r=25:d=${seconds}`];
   const sound = ['-f', 'lavfi', '-i', `sine=f=440:r=${rate}:d=${seconds}`];
   const inputs = [...(video ? picture : []), ...(audio ? sound : [])];
   const outputs = [...(video ? ['-pix_fmt', 'yuv420p', ...video] : []), ...(audio ? ['-ac', '2', ...audio] : [])];
   const exact = file.endsWith('.mp4') ? ['-strict', '-2', '-video_track_timescale', '90000', '-use_editlist', '0'] : [];
-  await runFfmpeg(['-y', ...inputs, ...outputs, ...exact, file]);
+  await runFfmpeg(['-y', ...inputs, ...outputs, ...exact, file], { version });
   return await readPackets(file);
 }
 
@@ -41,6 +41,7 @@ interface ClipOptions {
   readonly seconds?: number;
   /** Hz of the sound. */
   readonly rate?: number;
+  readonly version?: FfmpegVersion;
 }
 
 interface ProbedPacket {

@@ -1,8 +1,10 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { ALL_FORMATS, BufferSource, EncodedPacketSink, Input } from 'mediabunny';
 import { afterAll, describe, expect, it } from 'vitest';
+import { tool } from '../../../test/setup/tools.ts';
 import { encodeClip, inBand } from '../../../test/support/encoded-clip.ts';
 import { expectDecodes } from '../../../test/support/ffmpeg.ts';
+import { output } from '../../../test/support/process.ts';
 import { type RealStream, readPackets, realStreams } from '../../../test/support/real-packets.ts';
 import { TempDir } from '../../../test/support/temp-dir.ts';
 import { parseAvcRecord } from '../../codec/h264.ts';
@@ -65,6 +67,23 @@ describe('segments of real media', () => {
     expect(found!.packets.map(({ bytes: size }) => size)).toEqual(read[0]!.packets.map(({ data }) => data.length));
   });
 
+  it('h266: every packet comes back with its times', async () => {
+    const video = ['-c:v', 'libvvenc', '-preset', 'faster', '-b:v', '200k', '-period', '1'];
+    const source = folder.join('h266-source.mp4');
+    const [stream] = await realStreams(source, { video, version: 'ffmpeg9' });
+    const file = readFileSync(source);
+    const at = file.indexOf('vvcC');
+    // Debian's ffprobe reads the packets without knowing the codec; only ffmpeg 9 decodes it.
+    const record = file.subarray(at + 8, at - 4 + file.readUInt32BE(at - 4));
+    const { bytes } = encodeClip([{ ...stream!, codec: 'h266', record }]);
+    const path = folder.join('h266.mp4');
+    writeFileSync(path, bytes);
+    expect((await readPackets(path))[0]!.packets).toEqual(stream!.packets);
+    await expectDecodes(path, { version: 'ffmpeg9' });
+    const md5 = async (of: string) => (await frameMd5(of)).filter((line) => !line.startsWith('#'));
+    expect(await md5(path)).toEqual(await md5(source));
+  });
+
   it('plays with event messages before the first fragment', async () => {
     const streams = await realStreams(folder.join('events-source.mp4'), { video: X264, audio: ['-c:a', 'aac'] });
     const events = [
@@ -77,6 +96,10 @@ describe('segments of real media', () => {
     expect(await witnessed(bytes)).toEqual(wanted(streams, ['avc', 'aac'], 0));
   });
 });
+
+async function frameMd5(file: string): Promise<string[]> {
+  return (await output(tool('ffmpeg9'), ['-v', 'error', '-i', file, '-f', 'framemd5', '-'])).trim().split('\n');
+}
 
 /** ffprobe reads the same packets, ffmpeg decodes them without a word. */
 async function expectSame(streams: readonly RealStream[], bytes: Buffer, name: string, base = BASE): Promise<void> {
