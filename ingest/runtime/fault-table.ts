@@ -16,6 +16,7 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     meaning: 'The API was asked without its token, or from another machine while it has none.',
     remedy: 'Start with `--api-token-file FILE` and send `Authorization: Bearer …` with the content of that file.',
   },
+  ERR_CLI_COMMAND: { meaning: 'There is no such command.', remedy: '`headwater --help` lists all.' },
   ERR_CONFIG_FILE: { meaning: 'The file of `--config` cannot be read.', remedy: 'Check its name and its permissions.' },
   ERR_CONFIG_INVALID: {
     meaning:
@@ -71,6 +72,7 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     meaning: 'A connection asked neither to publish nor to play within `limits.request`.',
     remedy: 'Look at the client: it connects and then waits.',
   },
+  ERR_SPOOL_CLOSED: { meaning: 'A publication was to be recorded while the server stops.', remedy: 'Nothing to do.' },
   ERR_SPOOL_JOURNAL: {
     meaning: 'The journal of a publication in the spool does not begin as it must.',
     remedy:
@@ -81,6 +83,11 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     remedy: 'Stop it, or give this one another directory with `--spool DIR`.',
   },
   ERR_SPOOL_SEGMENT: { meaning: 'A segment was asked for that the spool does not hold.', remedy: OURS },
+  ERR_SPOOL_UNWRITABLE: {
+    meaning: 'The spool directory cannot be written: no room, read-only, or the rights of another user.',
+    remedy:
+      'Live viewing goes on, what is not recorded is declared, and recording resumes by itself when the cause is gone. The message says what to change.',
+  },
   ERR_STORE_ACCESS: {
     meaning: 'The store refuses the credentials, or the credentials cannot be read.',
     remedy: `Put them right; a credentials file is read anew without a restart. ${UPLOAD_WAITS}`,

@@ -1,0 +1,116 @@
+#!/usr/bin/env node
+import { banner } from './ingest/banner.ts';
+import { parseArguments } from './ingest/config/argv.ts';
+import { serveHelp } from './ingest/config/help.ts';
+import { loadConfig } from './ingest/config/load.ts';
+import { nearest } from './ingest/config/nearest.ts';
+import { openLog, standardOutput } from './ingest/observe/log.ts';
+import { Fault } from './ingest/runtime/fault.ts';
+import packageJson from './package.json' with { type: 'json' };
+
+// Read once, before the first asynchronous use of the pool: a disk that stalls every write for a second must leave threads for the others.
+process.env.UV_THREADPOOL_SIZE ??= '16';
+
+/** Ctrl+C under npm arrives twice, from the terminal and from npm. What follows this soon is the same wish. */
+const SAME_SIGNAL_MS = 300;
+
+const COMMANDS: Record<string, { readonly help: string; run(argv: readonly string[]): Promise<void> }> = {
+  serve: { help: 'take live video over RTMP, relay it and record it', run: runServe },
+};
+
+class UsageFault extends Fault {}
+
+async function main([command, ...rest]: readonly string[]): Promise<void> {
+  if (command === undefined || ['help', '--help', '-help', '-h'].includes(command)) return print(overview());
+  if (['--version', '-version', 'version'].includes(command)) return print(`${packageJson.version}\n`);
+  const known = COMMANDS[command];
+  if (known !== undefined) return known.run(rest);
+  const advice = command.startsWith('-')
+    ? `flags come after a command: headwater serve ${[command, ...rest].join(' ')}`
+    : `the nearest is ${nearest(command, Object.keys(COMMANDS))}; headwater --help lists all`;
+  throw new UsageFault('ERR_CLI_COMMAND', `there is no command ${JSON.stringify(command)}: ${advice}`);
+}
+
+function overview(): string {
+  const commands = Object.entries(COMMANDS).map(([name, { help }]) => `  ${name.padEnd(10)}${help}\n`);
+  return `headwater ${packageJson.version}: ${packageJson.description}\n
+usage: headwater COMMAND [flags]\n\n${commands.join('')}\nheadwater COMMAND --help lists its flags.\n`;
+}
+
+async function runServe(argv: readonly string[]): Promise<void> {
+  const { special } = parseArguments(argv);
+  if (special.has('help')) return print(serveHelp());
+  if (special.has('version')) return print(`${packageJson.version}\n`);
+  const isTerminal = process.stdout.isTTY === true;
+  const config = await loadConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal });
+  const output = standardOutput();
+  const { log, flush } = openLog(config.log, output, isTerminal && process.env.NO_COLOR === undefined);
+  const end = (status: number): never => {
+    flush();
+    process.exit(status);
+  };
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'stopping: unexpected error');
+    end(1);
+  });
+
+  let firstSignalAt: number | undefined;
+  let stop = (): void => end(0); // before the listeners are open there is nothing to finish
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(signal, () => {
+      if (firstSignalAt !== undefined) {
+        if (performance.now() - firstSignalAt < SAME_SIGNAL_MS) return;
+        log.warn({ signal }, 'stopping at once: what is on disk is kept');
+        end(status);
+      }
+      firstSignalAt = performance.now();
+      log.info({ signal }, 'stopping; a second signal stops at once');
+      stop();
+    });
+  }
+
+  const { serve } = await import('./ingest/serve.ts');
+  try {
+    const server = await serve(config, log, packageJson.version);
+    if (config.log.format === 'pretty') output.write(`\n${banner(config, server.ports, packageJson.version)}\n`);
+    stop = () => {
+      server.stop().then(
+        () => end(0),
+        (error) => {
+          log.error({ err: error }, 'the stop was not clean');
+          end(1);
+        },
+      );
+    };
+  } catch (error) {
+    flush();
+    throw error;
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** A sentence for people, with the code that docs/errors.md explains. What is no foreseen fault is shown whole. */
+function explain(error: unknown): string {
+  if (error instanceof Fault) {
+    const lines = error.message.replace(`${error.code}: `, '').split('\n');
+    return `${lines.map((line) => `headwater: ${line}\n`).join('')}(${error.code}; docs/errors.md)\n`;
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== undefined && /^E[A-Z]+$/.test(code)) return `headwater: ${message}\n`;
+  return `headwater: unexpected error\n${error instanceof Error ? error.stack : String(error)}\n`;
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(explain(error));
+  const isUsage = error instanceof UsageFault || (error instanceof Fault && error.code.startsWith('ERR_CONFIG_'));
+  // exitCode would wait for whatever a half-started server left open.
+  process.exit(isUsage ? 2 : 1);
+}
