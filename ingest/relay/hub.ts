@@ -62,8 +62,24 @@ export class Hub {
     return this.#streams;
   }
 
+  /** All viewers of all paths. */
   get viewerCount(): number {
     return this.#viewers;
+  }
+
+  /** Viewers by what they watch through; `rtmp` includes RTMPS. */
+  viewersByProtocol(): Map<string, number> {
+    const counts = new Map([
+      ['rtmp', 0],
+      ['http-flv', 0],
+    ]);
+    for (const stream of this.#streams.values()) {
+      for (const { encoding } of stream.media.viewers) {
+        const protocol = encoding.startsWith('rtmp') ? 'rtmp' : 'http-flv';
+        counts.set(protocol, counts.get(protocol)! + 1);
+      }
+    }
+    return counts;
   }
 
   /** Admits, holds or refuses a publisher: `handler` is told which. The function returned withdraws one that is still held. */

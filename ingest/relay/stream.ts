@@ -97,8 +97,7 @@ export class Stream implements Flushable {
   /** Adds a viewer: it gets media when there is some, or is ended when nobody publishes in time. */
   watch(viewer: Viewer): void {
     if (this.#publication !== undefined || this.#holdTimer !== undefined) {
-      viewer.handler.onReady();
-      this.media.join(viewer);
+      this.#seat(viewer);
       return;
     }
     const timer = setTimeout(() => {
@@ -114,6 +113,7 @@ export class Stream implements Flushable {
     const early = this.#early.get(viewer);
     if (early !== undefined) clearTimeout(early);
     if (!this.#early.delete(viewer) && !this.media.viewers.delete(viewer)) return;
+    viewer.stop();
     this.#options.onViewerLeft(viewer, 'left');
     this.#checkIdle();
   }
@@ -166,12 +166,17 @@ export class Stream implements Flushable {
     this.#publication = open(this);
     this.#publisher = handler;
     handler.onAccepted(this.#publication);
-    for (const [viewer, timer] of this.#early) {
+    for (const [viewer, timer] of [...this.#early]) {
       clearTimeout(timer);
-      viewer.handler.onReady();
-      this.media.join(viewer);
+      this.#early.delete(viewer);
+      this.#seat(viewer);
     }
-    this.#early.clear();
+  }
+
+  /** Joined first, so that it counts; media follows at the next flush, after what the handler writes now. */
+  #seat(viewer: Viewer): void {
+    this.media.join(viewer);
+    viewer.handler.onReady();
   }
 
   #hold(handler: PublisherHandler, open: (owner: Stream) => Publication): void {
@@ -213,6 +218,7 @@ export class Stream implements Flushable {
   }
 
   #left(viewer: Viewer, reason: ViewerEnd): void {
+    viewer.stop();
     this.#options.onViewerLeft(viewer, reason);
     viewer.handler.onEnd(reason);
   }

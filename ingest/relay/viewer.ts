@@ -3,7 +3,8 @@ import { type Batch, type Encoding, encodeEvents, type Headers } from './batch.t
 /** The part of a socket that a viewer needs. `writableLength` is what the kernel has not taken yet. */
 export interface ByteSink {
   readonly writableLength: number;
-  write(bytes: Buffer): unknown;
+  /** `onTaken` is called later, when the kernel has taken these bytes. */
+  write(bytes: Buffer, onTaken?: () => void): unknown;
 }
 
 /** Bounds of what may wait for one viewer. */
@@ -118,6 +119,19 @@ export class Viewer {
     return 'ok';
   }
 
+  /** Gives up its place for good. */
+  stop(): void {
+    this.#cursor = undefined;
+    this.#rest = undefined;
+  }
+
+  /** The kernel took what a lagging viewer was handed last: no need to wait for the next tick. */
+  readonly #goOn = (): void => {
+    if (this.#sink.writableLength > 0) return;
+    this.#lastProgress = performance.now();
+    this.#send();
+  };
+
   #send(): void {
     let budget = BURST_BYTES;
     while (budget > 0 && this.#sink.writableLength === 0) {
@@ -153,11 +167,12 @@ export class Viewer {
   /** Writes the first piece of `bytes`, keeps the rest. Returns the bytes handed over. */
   #sendPiece(bytes: Buffer): number {
     if (bytes.length > PIECE_BYTES) {
-      this.#sink.write(bytes.subarray(0, PIECE_BYTES));
+      this.#sink.write(bytes.subarray(0, PIECE_BYTES), this.#goOn);
       this.#rest = bytes.subarray(PIECE_BYTES);
       return PIECE_BYTES;
     }
-    if (bytes.length > 0) this.#sink.write(bytes);
+    const lags = this.#cursor?.next?.closed === true;
+    if (bytes.length > 0) this.#sink.write(bytes, lags ? this.#goOn : undefined);
     this.#rest = undefined;
     if (this.#control.length > 0) {
       for (const control of this.#control) this.#sink.write(control);

@@ -5,6 +5,7 @@ import { normalisePath } from '../protocol/rtmp/stream-path.ts';
 import type { Hub } from '../relay/hub.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
+import { HttpBody } from './http-body.ts';
 import { type Route, sendJson } from './http-server.ts';
 import { logHeadersSent } from './viewer-log.ts';
 
@@ -28,25 +29,18 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
       'play command',
     );
     let begun = false;
-    const seat = hub.seat(path, url.searchParams.get('tracks') === 'all' ? 'flv-full' : 'flv-base', response, {
+    const sink = new HttpBody(request.socket, request.httpVersion !== '1.0');
+    const seat = hub.seat(path, url.searchParams.get('tracks') === 'all' ? 'flv-full' : 'flv-base', sink, {
       onReady: () => {
         meter.count('headwater_viewers_total', 'http-flv');
         own.info({ total_subscribers: hub.streams.get(path)?.viewerCount ?? 1 }, 'Subscriber added');
-        // Without a length and without chunks: the end of the connection ends the stream.
-        response.useChunkedEncodingByDefault = false;
-        response.writeHead(200, {
-          'content-type': 'video/x-flv',
-          'cache-control': 'no-store',
-          connection: 'close',
-          'access-control-allow-origin': '*',
-        });
-        response.flushHeaders();
+        sink.begin({ 'content-type': 'video/x-flv', 'access-control-allow-origin': '*' });
       },
       onHeaders: (headers) => {
         if (!begun) {
           const configs = headers.filter((header) => header.kind === 'config');
           const video = configs.some((config) => isVideoTrack(config.track));
-          response.write(
+          sink.write(
             flvFileHeader(
               configs.some((config) => !isVideoTrack(config.track)),
               video,
@@ -63,13 +57,13 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
           sendJson(response, 404, { code: 'ERR_STREAM_NOT_FOUND', message: `nobody publishes ${path}` });
         } else if (reason === 'stalled') {
           meter.count('headwater_connection_faults_total', 'ERR_VIEWER_STALLED');
-          response.destroy();
+          sink.destroy();
         } else {
-          response.end();
+          sink.end();
         }
       },
     });
-    response.once('close', () => {
+    request.socket.once('close', () => {
       meter.count('headwater_sent_bytes_total', 'http-flv', request.socket.bytesWritten);
       seat.leave();
     });

@@ -138,7 +138,7 @@ export class RtmpConnection implements RtmpSessionHandler {
   }): void {
     this.#multitrack = (info.capsEx & CAPS_MULTITRACK) !== 0;
     this.#fourCc = info.fourCcList.length > 0;
-    this.#log.debug({ app: info.app, client: info.flashVer, fourcc: info.fourCcList }, 'connect command');
+    this.#log.debug({ client: info.flashVer, fourcc: info.fourCcList, caps_ex: info.capsEx }, 'connect command');
   }
 
   onPublish(request: PublishRequest): void {

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OpenPorts } from './banner.ts';
+import { SinglePod } from './cluster/single-pod.ts';
+import { describeCodec } from './codec/describe.ts';
+import type { Config } from './config/schema.ts';
+import type { MediaSink, PublicationInfo } from './media/publication.ts';
+import { Metrics } from './observe/metrics.ts';
+import { StreamMeter } from './observe/session-view.ts';
+import { Recording } from './recording.ts';
+import { Hub } from './relay/hub.ts';
+import type { Log } from './runtime/log.ts';
+import { AddressLimits } from './serve/address-limits.ts';
+import { apiRoute } from './serve/api.ts';
+import { flvRoute } from './serve/flv-route.ts';
+import { healthRoute } from './serve/health.ts';
+import { HttpServer } from './serve/http-server.ts';
+import { PublicationLog } from './serve/publication-log.ts';
+import { RtmpServer } from './serve/rtmp-server.ts';
+import { StreamViews } from './serve/stream-view.ts';
+import { TlsFiles } from './serve/tls.ts';
+
+/** A server that runs. */
+export interface RunningServer extends AsyncDisposable {
+  readonly ports: OpenPorts & { readonly metrics?: number };
+  /** Ends in good order: publishers and viewers are told, segments finalised, uploads flushed within `shutdown.flush`. */
+  stop(): Promise<void>;
+}
+
+/** How long viewers and publishers are given to take what was written to them before their connections are cut, ms. */
+const GOODBYE_MS = 300;
+
+/**
+ * Starts the whole data path. Disposal cuts everything at once; what was on disk stays there.
+ * @throws Fault ERR_LISTEN, ERR_TLS_FILES, ERR_SPOOL_LOCKED, ERR_CONFIG_…
+ */
+export async function serve(config: Config, log: Log, version: string): Promise<RunningServer> {
+  await using stack = new AsyncDisposableStack();
+  const closing = new AbortController();
+  stack.defer(() => closing.abort());
+  const metrics = stack.use(new Metrics());
+  const ownership = new SinglePod();
+
+  const recording = config.record.all ? stack.use(await Recording.open(config, ownership, log, metrics)) : undefined;
+  const meters = new StreamMeters();
+  const hub = new Hub({
+    settings: { ...config.relay, ...config.play, chunkSize: config.rtmp.chunkSize, viewer: config.viewer },
+    claim: (path) => ownership.claim(path),
+    taps: [
+      (info) => new PublicationLog(log.child({ conn_id: info.connId, stream_key: info.path }), metrics),
+      (info) => meters.follow(info),
+      ...(recording === undefined ? [] : [(info: PublicationInfo): MediaSink => recording.record(info)]),
+    ],
+    log,
+    meter: metrics,
+  });
+  stack.defer(() => hub.close());
+  metrics.gauge('headwater_streams', () => [...hub.streams.values()].filter((stream) => stream.publication).length);
+  metrics.gauge('headwater_viewers', () => hub.viewersByProtocol());
+
+  const addresses = new AddressLimits(config.limits);
+  const rtmp = stack.use(
+    new RtmpServer({ hub, limits: config.limits, addresses, chunkSize: config.rtmp.chunkSize, log, meter: metrics }),
+  );
+  const views = new StreamViews(hub, (pub) => meters.of(pub), recording);
+  const routes = [apiRoute(views, apiToken(config)), flvRoute(hub, log, metrics)];
+  const http = stack.use(new HttpServer(routes, log, config.limits));
+  let isReady = false;
+  const health = {
+    isReady: () => isReady,
+    metrics: async () => ({ contentType: metrics.contentType, body: await metrics.text() }),
+  };
+  const probes = stack.use(new HttpServer([healthRoute(health)], log, config.limits));
+
+  const ports: { -readonly [K in keyof RunningServer['ports']]: number } = {};
+  if (config.rtmp.listen) ports.rtmp = await rtmp.listen(config.rtmp.listen);
+  const { listen, cert, key } = config.rtmps;
+  if (listen && cert && key) {
+    const files = new TlsFiles({ cert, key }, log);
+    const opened = await rtmp.listenTls(listen, await files.load());
+    files.watch(closing.signal, opened.renew);
+    ports.rtmps = opened.port;
+  }
+  if (config.http.listen) ports.http = await http.listen(config.http.listen, 'HTTP');
+  if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
+  isReady = true;
+  log.info({ version, ...ports }, 'server started');
+  recording?.start();
+
+  const running = stack.move();
+  return {
+    ports,
+    stop: async () => {
+      log.info({}, 'server stopping');
+      isReady = false;
+      rtmp.stopAccepting();
+      hub.close();
+      rtmp.shutdown();
+      await Promise.all([recording?.stop(), delay(GOODBYE_MS)]);
+      await running.disposeAsync();
+      log.info({}, 'server stopped');
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** Statistics of the live publications. */
+class StreamMeters {
+  readonly #byPub = new Map<string, StreamMeter>();
+
+  of(pub: string): StreamMeter | undefined {
+    return this.#byPub.get(pub);
+  }
+
+  follow({ pub }: PublicationInfo): MediaSink {
+    const meter = new StreamMeter((codec, record) =>
+      typeof codec === 'string' ? (describeCodec(codec, record) ?? {}) : {},
+    );
+    this.#byPub.set(pub, meter);
+    return {
+      onEvent: (event) => {
+        meter.onEvent(event);
+        if (event.kind === 'end') this.#byPub.delete(pub);
+      },
+    };
+  }
+}
+
+/** Read at each request, so that another token takes effect without a restart. */
+function apiToken({ http }: Config): () => string | null {
+  const file = http.apiTokenFile;
+  return () => (file === null ? null : readFileSync(file, 'utf8').trim());
+}

@@ -1,0 +1,57 @@
+import type { Socket } from 'node:net';
+import type { ByteSink } from '../relay/viewer.ts';
+
+/** What was written before the end has this long to leave, ms. */
+const LINGER_MS = 5_000;
+const END_OF_CHUNK = Buffer.from('\r\n');
+const LAST_CHUNK = Buffer.from('0\r\n\r\n');
+
+/**
+ * The body of a response that goes on until the stream ends, written to the socket at once and never copied: Node's own response
+ * delays each write to the next tick, so that nobody could tell what the kernel has taken. Chunked (RFC 9112 §7.1), since ffmpeg takes
+ * the end of an unchunked body for a failure.
+ */
+export class HttpBody implements ByteSink {
+  readonly #socket: Socket;
+  readonly #chunked: boolean;
+
+  /** `chunked` is false for HTTP/1.0. */
+  constructor(socket: Socket, chunked: boolean) {
+    this.#socket = socket;
+    this.#chunked = chunked;
+  }
+
+  get writableLength(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Status 200 and the headers. */
+  begin(headers: Readonly<Record<string, string>>): void {
+    const all = { ...headers, 'cache-control': 'no-store', connection: 'close', date: new Date().toUTCString() };
+    const lines = Object.entries(this.#chunked ? { ...all, 'transfer-encoding': 'chunked' } : all);
+    this.#socket.write(`HTTP/1.1 200 OK\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+  }
+
+  write(bytes: Buffer, onTaken?: () => void): void {
+    if (!this.#chunked) {
+      this.#socket.write(bytes, onTaken);
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(`${bytes.length.toString(16)}\r\n`);
+    this.#socket.write(bytes);
+    this.#socket.write(END_OF_CHUNK, onTaken);
+    this.#socket.uncork();
+  }
+
+  /** The body is whole. */
+  end(): void {
+    if (this.#chunked) this.#socket.end(LAST_CHUNK);
+    else this.#socket.end();
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,89 @@
+import type { StreamView as MediaView, StreamMeter } from '../observe/session-view.ts';
+import type { TrackView } from '../observe/track-meter.ts';
+import type { Hub } from '../relay/hub.ts';
+import type { Stream } from '../relay/stream.ts';
+import type { ApiView } from './api.ts';
+
+/** What the recorder and the uploader say of a path; each may know nothing of it. */
+export interface RecordingViews {
+  /** Paths with something recorded that the store has not confirmed, or being recorded. */
+  paths(): Iterable<string>;
+  recording(path: string): object | undefined;
+  upload(path: string): object | undefined;
+  /** Seconds of media received and not yet confirmed by the store. */
+  secondsAtRisk(path: string): number;
+}
+
+/** The read model of `/api/v1/streams`: hub, media statistics, recording and upload in one object a path. */
+export class StreamViews implements ApiView {
+  readonly #hub: Hub;
+  readonly #meterOf: (pub: string) => StreamMeter | undefined;
+  readonly #recordings: RecordingViews | undefined;
+
+  /** `recordings` is absent where nothing is recorded. */
+  constructor(hub: Hub, meterOf: (pub: string) => StreamMeter | undefined, recordings: RecordingViews | undefined) {
+    this.#hub = hub;
+    this.#meterOf = meterOf;
+    this.#recordings = recordings;
+  }
+
+  streams(): readonly object[] {
+    const paths = new Set([...this.#hub.streams.keys(), ...(this.#recordings?.paths() ?? [])]);
+    return [...paths].sort().map((path) => this.#view(path));
+  }
+
+  stream(path: string): object | undefined {
+    const known = this.#hub.streams.has(path) || this.#recordings?.recording(path) || this.#recordings?.upload(path);
+    return known ? this.#view(path) : undefined;
+  }
+
+  #view(path: string): object {
+    const stream = this.#hub.streams.get(path);
+    const info = stream?.publication?.info;
+    const media = info === undefined ? undefined : this.#meterOf(info.pub)?.snapshot();
+    return {
+      path,
+      state: info === undefined ? 'idle' : 'live',
+      pub: info?.pub ?? null,
+      epoch: info?.epoch ?? null,
+      publisher:
+        info === undefined
+          ? null
+          : { conn_id: info.connId, protocol: info.protocol, since: info.startedAt.toISOString() },
+      ...mediaView(media),
+      viewers: { count: stream?.viewerCount ?? 0 },
+      /** Add to an outgoing RTMP time to get the publisher's, ms. */
+      timeOffset: offsetOf(stream),
+      recording: this.#recordings?.recording(path) ?? null,
+      upload: this.#recordings?.upload(path) ?? null,
+      secondsAtRisk: this.#recordings?.secondsAtRisk(path) ?? 0,
+    };
+  }
+}
+
+function mediaView(media: MediaView | undefined): object {
+  const tracks = media?.tracks ?? [];
+  return {
+    video: firstOf(tracks, 'video'),
+    audio: firstOf(tracks, 'audio'),
+    tracks,
+    bitrate: media?.bitsPerSecond ?? 0,
+    frames: media?.frames ?? 0,
+    gaps: media?.gaps ?? { count: 0, seconds: 0 },
+    encoder: media?.encoder ?? null,
+  };
+}
+
+/** The first track of a kind in short: what most people look for. */
+function firstOf(tracks: readonly TrackView[], kind: TrackView['kind']): object | null {
+  const track = tracks.find((each) => each.kind === kind);
+  if (track === undefined) return null;
+  const { codec, profile, width, height, fps, sampleRate, channels, bitsPerSecond, gop } = track;
+  const seconds = kind === 'video' ? { fps, gop: gop?.seconds ?? null } : {};
+  return { codec, profile, width, height, sampleRate, channels, bitrate: bitsPerSecond, ...seconds };
+}
+
+function offsetOf(stream: Stream | undefined): number | null {
+  const offset = stream?.media.offsetMs;
+  return offset === undefined ? null : -offset;
+}
