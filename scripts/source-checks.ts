@@ -46,5 +46,5 @@ export function lockFileAddresses(lockFile: string): string[] {
 
 /** Modules that dependency-cruiser says it has seen, out of its summary. 0 where there is none. */
 export function modulesCruised(output: string): number {
-  return Number(/\((\d+) modules?, \d+ dependenc/.exec(output)?.[1] ?? 0);
+  return Number(/(\d+) modules?, \d+ dependenc/.exec(output)?.[1] ?? 0);
 }
