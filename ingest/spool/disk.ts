@@ -24,6 +24,8 @@ export interface FileFacts {
   readonly bytes: number;
   readonly isFolder: boolean;
   readonly modifiedMs: number;
+  /** Names it has: more than one where a `file://` store on the same file system has it too. */
+  readonly links: number;
 }
 
 /** A file open for reading. */
@@ -130,7 +132,7 @@ export const NODE_DISK: Disk = {
   stat: async (path) => {
     try {
       const facts = await fs.stat(path);
-      return { bytes: facts.size, isFolder: facts.isDirectory(), modifiedMs: facts.mtimeMs };
+      return { bytes: facts.size, isFolder: facts.isDirectory(), modifiedMs: facts.mtimeMs, links: facts.nlink };
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
       throw error;

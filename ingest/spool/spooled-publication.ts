@@ -257,11 +257,14 @@ export class SpooledPublication implements QueuedPublication {
     this.#view = undefined;
   }
 
-  /** The disk is too full for the line that would allow to delete a stored file: its content goes first, under a name that says so. */
+  /**
+   * The disk is too full for the line that would allow to delete a stored file: its content goes first, under a name that says so.
+   * Never where a `file://` store holds the same file by a link: its content is the recording, and would make no room.
+   */
   async #emptyStored(file: string): Promise<void> {
     const { disk } = this.#host;
     const path = `${this.folder}/${file}`;
-    if ((await disk.stat(path)) === undefined) return;
+    if ((await disk.stat(path))?.links !== 1) return;
     await disk.rename(path, path + STORED_SUFFIX);
     await disk.syncFolder(this.folder);
     const handle = await disk.open(path + STORED_SUFFIX);
