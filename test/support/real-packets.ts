@@ -23,9 +23,9 @@ export interface RealStream {
 /** Encodes synthetic picture and sound into `file` (its extension picks the container) and reads the packets back. */
 export async function realStreams(
   file: string,
-  { video, audio, seconds = 2, rate = 48_000, version = 'ffmpeg' }: ClipOptions,
+  { video, audio, seconds = 2, rate = 48_000, size = '160x120', version = 'ffmpeg' }: ClipOptions,
 ): Promise<RealStream[]> {
-  const picture = ['-f', 'lavfi', '-i', `testsrc2=s=160x120:r=25:d=${seconds}`];
+  const picture = ['-f', 'lavfi', '-i', `testsrc2=s=${size}:r=25:d=${seconds}`];
   const sound = ['-f', 'lavfi', '-i', `sine=f=440:r=${rate}:d=${seconds}`];
   const inputs = [...(video ? picture : []), ...(audio ? sound : [])];
   const outputs = [...(video ? ['-pix_fmt', 'yuv420p', ...video] : []), ...(audio ? ['-ac', '2', ...audio] : [])];
@@ -39,6 +39,8 @@ interface ClipOptions {
   readonly video?: readonly string[];
   readonly audio?: readonly string[];
   readonly seconds?: number;
+  /** Pixels of the picture. */
+  readonly size?: string;
   /** Hz of the sound. */
   readonly rate?: number;
   readonly version?: FfmpegVersion;

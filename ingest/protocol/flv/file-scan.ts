@@ -1,16 +1,17 @@
 import { crc32 } from 'node:zlib';
 import { ByteReader, NeedMoreBytes } from '../../bytes/byte-reader.ts';
+import { type ScannedHeader, walkFragments } from '../fmp4/fragment-walk.ts';
 import { parseDescription, type StoredDescription } from '../fmp4/segment-description.ts';
 import {
-  cachedRead,
-  type Damage,
   findAll,
   type ReadAt,
   readExactly,
-  ScanBudget,
+  type ScanBudget,
   type ScannedFragment,
   type ScanOptions,
+  type ScanSource,
   type SegmentScan,
+  scanSource,
   sumBytes,
 } from '../fmp4/segment-scan.ts';
 import { FLV_DESCRIPTION_AT, FLV_DESCRIPTION_KEY, FLV_DURATION_AT, FLV_FILESIZE_AT, FLV_HEAD_BYTES } from './file.ts';
@@ -24,36 +25,17 @@ const LONG_STRING = 0x0c;
 /** Walks an FLV segment of `size` bytes, trusting only what a CRC covers. Throws nothing but what `read` throws. */
 export async function scanFlv(read: ReadAt, size: number, options: ScanOptions = {}): Promise<SegmentScan> {
   const header = await readHeader(read, size);
-  if (typeof header === 'string') {
-    const damage = size === 0 ? [] : [{ offset: 0, bytes: size, why: header }];
-    return { headerBytes: 0, headerCrc: 0, description: undefined, fragments: [], validBytes: 0, damage };
-  }
-  const fragments: ScannedFragment[] = [];
-  const damage: Damage[] = [];
-  let validBytes = header.bytes;
-  let at = header.bytes;
-  const budget = new ScanBudget(size);
-  while (at < size) {
-    const found = await readFragment(read, at, size);
-    if (typeof found !== 'string') {
-      fragments.push(found);
-      at += found.bytes;
-      if (damage.length === 0) validBytes = at;
-      continue;
-    }
-    const next = options.salvage ? await nextFragment(read, at, size, budget) : undefined;
-    const until = next?.offset ?? size;
-    damage.push({ offset: at, bytes: until - at, why: found });
-    if (next !== undefined) fragments.push(next);
-    at = next === undefined ? size : next.offset + next.bytes;
-  }
-  const { bytes: headerBytes, crc: headerCrc, description } = header;
-  return { headerBytes, headerCrc, description, fragments, validBytes, damage };
+  return await walkFragments(
+    scanSource(read, size),
+    header,
+    { readAt: readFragment, findAfter: nextFragment },
+    options,
+  );
 }
 
 /** The fragment that starts at `offset`, or why there is none. */
-async function readFragment(read: ReadAt, offset: number, size: number): Promise<ScannedFragment | string> {
-  const readHead = cachedRead(read, size);
+async function readFragment(source: ScanSource, offset: number): Promise<ScannedFragment | string> {
+  const { readHead, size } = source;
   let at = offset;
   for (;;) {
     const head = await readExactly(readHead, at, MARK_PATTERN_AT + MARK_PATTERN.length, size);
@@ -61,7 +43,7 @@ async function readFragment(read: ReadAt, offset: number, size: number): Promise
     const bodyBytes = head.readUIntBE(1, 3);
     const type = head[0];
     if (type === AMF3_SCRIPT_TAG && head.subarray(MARK_PATTERN_AT).equals(MARK_PATTERN)) {
-      return checkFragment(read, offset, at, size);
+      return checkFragment(source, offset, at);
     }
     if (type !== AUDIO_TAG && type !== VIDEO_TAG && type !== SCRIPT_TAG) return `no tag at ${at}`;
     at += TAG_HEAD_BYTES + bodyBytes + TAG_TRAILER_BYTES;
@@ -70,12 +52,11 @@ async function readFragment(read: ReadAt, offset: number, size: number): Promise
 
 /** The fragment from `offset` whose mark stands at `markAt`, or why it is not whole. */
 async function checkFragment(
-  read: ReadAt,
+  { read, readHead, size }: ScanSource,
   offset: number,
   markAt: number,
-  size: number,
 ): Promise<ScannedFragment | string> {
-  const tag = await readExactly(read, markAt, MARK_BYTES, size);
+  const tag = await readExactly(readHead, markAt, MARK_BYTES, size);
   if (tag === undefined) return `cut off in the mark at ${markAt}`;
   const mark = parseMark(tag);
   if (mark === undefined || mark.sequence === 0 || mark.bytes !== markAt - offset) return `no valid mark at ${markAt}`;
@@ -88,32 +69,25 @@ async function checkFragment(
 
 /** The first whole fragment after damage at `from`: found by its mark, which says how long it is, so no tag size before it matters. */
 async function nextFragment(
-  read: ReadAt,
+  source: ScanSource,
   from: number,
-  size: number,
   budget: ScanBudget,
 ): Promise<ScannedFragment | undefined> {
-  const readMark = cachedRead(read, size);
+  const { read, readHead, size } = source;
   for await (const patternAt of findAll(read, MARK_PATTERN, from, size)) {
     const markAt = patternAt - MARK_PATTERN_AT;
-    const tag = markAt <= from ? undefined : await readExactly(readMark, markAt, MARK_BYTES, size);
+    const tag = markAt <= from ? undefined : await readExactly(readHead, markAt, MARK_BYTES, size);
     const mark = tag && parseMark(tag);
     if (mark === undefined || markAt - mark.bytes < from) continue;
     if (!budget.spend(mark.bytes)) return undefined;
-    const found = await checkFragment(read, markAt - mark.bytes, markAt, size);
+    const found = await checkFragment(source, markAt - mark.bytes, markAt);
     if (typeof found !== 'string') return found;
   }
   return undefined;
 }
 
-interface ReadHeader {
-  readonly bytes: number;
-  readonly crc: number;
-  readonly description: StoredDescription;
-}
-
 /** Reads and checks everything up to the header's mark; a string says why it is not whole. */
-async function readHeader(read: ReadAt, size: number): Promise<ReadHeader | string> {
+async function readHeader(read: ReadAt, size: number): Promise<ScannedHeader | string> {
   const limit = Math.min(size, MAX_HEADER_BYTES);
   for await (const patternAt of findAll(read, MARK_PATTERN, 0, limit)) {
     const header = await checkHeader(read, patternAt - MARK_PATTERN_AT, size);
@@ -124,7 +98,7 @@ async function readHeader(read: ReadAt, size: number): Promise<ReadHeader | stri
 }
 
 /** The header whose mark stands at `markAt`; undefined where that is none, or it is not whole. */
-async function checkHeader(read: ReadAt, markAt: number, size: number): Promise<ReadHeader | undefined> {
+async function checkHeader(read: ReadAt, markAt: number, size: number): Promise<ScannedHeader | undefined> {
   if (markAt < FLV_DESCRIPTION_AT) return undefined;
   const bytes = markAt + MARK_BYTES;
   const tag = await readExactly(read, markAt, MARK_BYTES, size);

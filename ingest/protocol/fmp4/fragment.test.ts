@@ -132,6 +132,8 @@ describe('encodeFragment', () => {
   it.each([
     { name: 'no samples', runs: [{ trackId: 1, samples: [] }] },
     { name: 'a time before 0', runs: [{ trackId: 1, samples: [key(-1)] }] },
+    { name: 'a duration before 0', runs: [{ trackId: 1, samples: [key(1, { duration: -1 })] }] },
+    { name: 'a composition offset of 2³¹', runs: [{ trackId: 1, samples: [key(1, { compositionOffset: 2 ** 31 })] }] },
     { name: 'a time that is no whole number', runs: [{ trackId: 1, samples: [key(0.5)] }] },
   ])('refuses $name', ({ runs }) => {
     expect(() => encodeFragment(1, runs)).toThrow(expect.objectContaining({ code: 'ERR_FMP4_FRAGMENT' }));

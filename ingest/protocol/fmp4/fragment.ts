@@ -68,7 +68,7 @@ const UNKNOWN_DURATION = 0xffff_ffff;
  * `emsg* moof mdat uuid` (ISO 14496-12 §8.8) with the payloads as views. `sequence` counts the file's fragments from 1.
  * Composition offsets are stored as given, signed (version 1 `trun`): nothing is shifted, so audio and video keep the source's distance.
  * Runs without samples are left out.
- * @throws Fault ERR_FMP4_FRAGMENT when there is no sample, a time is negative, or the fragment passes 2 GiB.
+ * @throws Fault ERR_FMP4_FRAGMENT when there is no sample, a time or duration is negative or too large, or the fragment passes 2 GiB.
  */
 export function encodeFragment(
   sequence: number,
@@ -146,6 +146,8 @@ function writeTraf(writer: ByteWriter, run: TrackRun): number {
   const offsetAt = writer.length;
   writer.u32(0);
   for (const sample of run.samples) {
+    if (!fitsInTrun(sample))
+      throw new Fault('ERR_FMP4_FRAGMENT', `a sample of track ${run.trackId} at ${sample.dts} ticks`);
     writer.u32(sample.duration).u32(sampleBytes(sample));
     if (mixed) writer.u32(sample.key ? SYNC_SAMPLE : NON_SYNC_SAMPLE);
     if (shifted) writer.u32(sample.compositionOffset);
@@ -153,6 +155,11 @@ function writeTraf(writer: ByteWriter, run: TrackRun): number {
   writer.patchU32(trunAt, writer.length - trunAt);
   writer.patchU32(trafAt, writer.length - trafAt);
   return offsetAt;
+}
+
+/** Whether duration and composition offset fit into the 32 bits they have. */
+function fitsInTrun({ duration, compositionOffset }: Mp4Sample): boolean {
+  return duration >= 0 && duration <= 0xffff_ffff && compositionOffset === (compositionOffset | 0);
 }
 
 function timesOf(runs: readonly TrackRun[]): { start: number; end: number } {

@@ -1,4 +1,7 @@
 import type { ByteWriter } from '../../bytes/byte-writer.ts';
+import { parseVideoTag } from '../flv/video-tag.ts';
+import { ProtocolError } from '../protocol-error.ts';
+import { parseAmf0Prefix } from '../rtmp/amf0.ts';
 import { writeBox } from './boxes.ts';
 
 /** CIE 1931 x and y. */
@@ -53,8 +56,23 @@ export function writeHdrBoxes(writer: ByteWriter, hdr: HdrMetadata): void {
   }
 }
 
-/** HDR metadata out of the `colorInfo` object of an E-RTMP video Metadata packet; parts that are not numbers are left out, undefined when nothing is left. */
-export function hdrOfColorInfo(colorInfo: unknown): HdrMetadata | undefined {
+/**
+ * HDR metadata out of a video tag body that holds one track's Metadata packet (E-RTMP v2 §"Metadata Frame"): AMF "colorInfo" and an object.
+ * Parts that are not numbers are left out; undefined when nothing is left, or the body is something else.
+ */
+export function hdrOfTag(flvBody: Buffer): HdrMetadata | undefined {
+  try {
+    const tag = parseVideoTag(flvBody);
+    const data = tag.packet === 'metadata' ? tag.parts[0]?.data : undefined;
+    const [name, colorInfo] = data === undefined ? [] : parseAmf0Prefix(data).values;
+    return name === 'colorInfo' ? hdrOfColorInfo(colorInfo) : undefined;
+  } catch (fault) {
+    if (fault instanceof ProtocolError) return undefined;
+    throw fault;
+  }
+}
+
+function hdrOfColorInfo(colorInfo: unknown): HdrMetadata | undefined {
   const config = mapOf(mapOf(colorInfo).get('colorConfig'));
   const cll = mapOf(mapOf(colorInfo).get('hdrCll'));
   const mdcv = mapOf(mapOf(colorInfo).get('hdrMdcv'));

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
+import type { ScannedHeader } from './fragment-walk.ts';
 import { HEADER_UUID } from './integrity-box.ts';
-import { parseDescription, type StoredDescription } from './segment-description.ts';
+import { parseDescription } from './segment-description.ts';
 import { type ReadAt, readExactly } from './segment-scan.ts';
 
 const BOX_HEAD_BYTES = 8;
@@ -9,16 +10,8 @@ const MAX_FTYP_BYTES = 1024;
 /** A header of many hundred tracks stays below it. */
 const MAX_MOOV_BYTES = 4 * 1024 * 1024;
 
-/** A header that is whole. */
-export interface ReadInit {
-  readonly bytes: number;
-  /** As `EncodedInit.crc`. */
-  readonly crc: number;
-  readonly description: StoredDescription;
-}
-
 /** Reads and checks `ftyp moov` at the start of a file of `size` bytes; a string says why it is not whole. */
-export async function readInitSegment(read: ReadAt, size: number): Promise<ReadInit | string> {
+export async function readInitSegment(read: ReadAt, size: number): Promise<ScannedHeader | string> {
   const ftypBytes = await boxBytes(read, 0, size, 'ftyp', MAX_FTYP_BYTES);
   if (typeof ftypBytes === 'string') return ftypBytes;
   const moovBytes = await boxBytes(read, ftypBytes, size, 'moov', MAX_MOOV_BYTES);

@@ -67,6 +67,40 @@ describe('segments of real media', () => {
     expect(found!.packets.map(({ bytes: size }) => size)).toEqual(read[0]!.packets.map(({ data }) => data.length));
   });
 
+  it('two video and two audio tracks, each with all of its packets', async () => {
+    const main = await realStreams(folder.join('main-source.mp4'), { video: X264, audio: ['-c:a', 'aac'] });
+    const other = await realStreams(folder.join('other-source.mp4'), { video: VP9, audio: ['-c:a', 'libopus'] });
+    const streams = [...main, ...other];
+    const { bytes } = encodeClip(streams, { base: BASE });
+    await expectSame(streams, bytes, 'tracks');
+    expect(await witnessed(bytes)).toEqual(wanted(streams, ['avc', 'aac', 'vp9', 'opus']));
+  });
+
+  it.each([
+    { name: 'h264', video: X264, sets: (record: Buffer) => parametersOf(parseAvcRecord(record)) },
+    { name: 'h265', video: X265, sets: (record: Buffer) => parametersOf(parseHevcRecord(record)) },
+  ])(
+    '$name of another size in mid-playlist decodes, from in-band parameter sets alone',
+    async ({ name, video, sets }) => {
+      // ffmpeg's HLS reader skips every header but the first: the later segments' sets must come with their samples.
+      const lines = ['#EXTM3U', '#EXT-X-VERSION:7', '#EXT-X-TARGETDURATION:12'];
+      for (const [index, size] of ['160x120', '320x240'].entries()) {
+        const streams = await realStreams(folder.join(`${name}-${size}-source.mp4`), { video, size });
+        const prefix = index === 0 ? undefined : sets(streams[0]!.record);
+        const { bytes, headerBytes } = encodeClip(streams, { base: index * 180_000, ...(prefix && { prefix }) });
+        writeFileSync(folder.join(`${name}-${index}.mp4`), bytes);
+        if (index > 0) lines.push('#EXT-X-DISCONTINUITY');
+        lines.push(`#EXT-X-MAP:URI="${name}-${index}.mp4",BYTERANGE="${headerBytes}@0"`, '#EXTINF:2,');
+        lines.push(`#EXT-X-BYTERANGE:${bytes.length - headerBytes}@${headerBytes}`, `${name}-${index}.mp4`);
+      }
+      const playlist = folder.join(`${name}.m3u8`);
+      writeFileSync(playlist, `${lines.join('\n')}\n#EXT-X-ENDLIST\n`);
+      const args = ['-v', 'error', '-show_entries', 'frame=width,height', '-of', 'csv=p=0', playlist];
+      const sizes = (await output(tool('ffprobe'), args)).match(/^\d+,\d+/gm);
+      expect(sizes).toEqual([...Array<string>(50).fill('160,120'), ...Array<string>(50).fill('320,240')]);
+    },
+  );
+
   it('h266: every packet comes back with its times', async () => {
     const video = ['-c:v', 'libvvenc', '-preset', 'faster', '-b:v', '200k', '-period', '1'];
     const source = folder.join('h266-source.mp4');

@@ -1,17 +1,18 @@
 import { crc32 } from 'node:zlib';
 import { ByteReader } from '../../bytes/byte-reader.ts';
+import { walkFragments } from './fragment-walk.ts';
 import { readInitSegment } from './init-reader.ts';
 import { FRAGMENT_BOX_BYTES, FRAGMENT_BOX_CRC_AT, FRAGMENT_UUID, parseFragmentBox, UUID_AT } from './integrity-box.ts';
 import {
-  cachedRead,
-  type Damage,
   findAll,
   type ReadAt,
   readExactly,
-  ScanBudget,
+  type ScanBudget,
   type ScannedFragment,
   type ScanOptions,
+  type ScanSource,
   type SegmentScan,
+  scanSource,
   sumBytes,
 } from './segment-scan.ts';
 
@@ -25,44 +26,26 @@ const MAX_FRAGMENT_BOXES = 65_536;
  */
 export async function scanMp4(read: ReadAt, size: number, options: ScanOptions = {}): Promise<SegmentScan> {
   const header = await readInitSegment(read, size);
-  if (typeof header === 'string') {
-    const damage = size === 0 ? [] : [{ offset: 0, bytes: size, why: header }];
-    return { headerBytes: 0, headerCrc: 0, description: undefined, fragments: [], validBytes: 0, damage };
-  }
-  const fragments: ScannedFragment[] = [];
-  const damage: Damage[] = [];
-  let validBytes = header.bytes;
-  let at = header.bytes;
-  const budget = new ScanBudget(size);
-  while (at < size) {
-    const found = await readFragment(read, at, size);
-    if (typeof found !== 'string') {
-      fragments.push(found);
-      at += found.bytes;
-      if (damage.length === 0) validBytes = at;
-      continue;
-    }
-    const next = options.salvage ? await nextFragment(read, at, size, budget) : undefined;
-    const until = next?.offset ?? size;
-    damage.push({ offset: at, bytes: until - at, why: found });
-    if (next !== undefined) fragments.push(next);
-    at = next === undefined ? size : next.offset + next.bytes;
-  }
-  const { bytes: headerBytes, crc: headerCrc, description } = header;
-  return { headerBytes, headerCrc, description, fragments, validBytes, damage };
+  return await walkFragments(
+    scanSource(read, size),
+    header,
+    { readAt: readFragment, findAfter: nextFragment },
+    options,
+  );
 }
 
 /** The fragment that starts at `offset`, or why there is none. */
-async function readFragment(read: ReadAt, offset: number, size: number): Promise<ScannedFragment | string> {
+async function readFragment(source: ScanSource, offset: number): Promise<ScannedFragment | string> {
+  const { readHead, size } = source;
   let at = offset;
   let last = 'emsg';
   for (let boxes = 0; boxes < MAX_FRAGMENT_BOXES; boxes += 1) {
-    const head = await readExactly(read, at, BOX_HEAD_BYTES, size);
+    const head = await readExactly(readHead, at, BOX_HEAD_BYTES, size);
     if (head === undefined) return `cut off in the box header at ${at}`;
     const reader = new ByteReader(head);
     const bytes = reader.u32();
     const type = reader.latin1(4);
-    if (last === 'mdat' && type === 'uuid') return checkFragment(read, offset, at, size);
+    if (last === 'mdat' && type === 'uuid') return checkFragment(source, offset, at);
     const expected = last === 'emsg' ? type === 'emsg' || type === 'moof' : last === 'moof' && type === 'mdat';
     if (!expected) return `a box that does not belong at ${at}`;
     if (bytes < BOX_HEAD_BYTES) return `an impossible box size at ${at}`;
@@ -75,12 +58,11 @@ async function readFragment(read: ReadAt, offset: number, size: number): Promise
 
 /** The fragment from `offset` whose mark stands at `markAt`, or why it is not whole. */
 async function checkFragment(
-  read: ReadAt,
+  { read, readHead, size }: ScanSource,
   offset: number,
   markAt: number,
-  size: number,
 ): Promise<ScannedFragment | string> {
-  const box = await readExactly(read, markAt, FRAGMENT_BOX_BYTES, size);
+  const box = await readExactly(readHead, markAt, FRAGMENT_BOX_BYTES, size);
   if (box === undefined) return `cut off in the mark at ${markAt}`;
   const mark = parseFragmentBox(box);
   if (mark === undefined || mark.bytes !== markAt - offset) return `no valid mark at ${markAt}`;
@@ -93,23 +75,22 @@ async function checkFragment(
 
 /** The first whole fragment after damage at `from`. A mark says how long its fragment is, so it is found from its end: no box size before it matters. */
 async function nextFragment(
-  read: ReadAt,
+  source: ScanSource,
   from: number,
-  size: number,
   budget: ScanBudget,
 ): Promise<ScannedFragment | undefined> {
-  const readMark = cachedRead(read, size);
+  const { read, readHead, size } = source;
   for await (const uuidAt of findAll(read, FRAGMENT_UUID, from, size)) {
     const markAt = uuidAt - UUID_AT;
     if (markAt <= from) continue;
-    const box = await readExactly(readMark, markAt, FRAGMENT_BOX_BYTES, size);
+    const box = await readExactly(readHead, markAt, FRAGMENT_BOX_BYTES, size);
     const mark = box && parseFragmentBox(box);
     if (mark === undefined || markAt - mark.bytes < from) continue;
     if (!budget.spend(mark.bytes)) return undefined;
-    const found = await checkFragment(read, markAt - mark.bytes, markAt, size);
+    const found = await checkFragment(source, markAt - mark.bytes, markAt);
     if (typeof found === 'string') continue;
     // The CRC is right, so this costs a second reading at most once per fragment: its boxes must lead to this very mark.
-    const walked = await readFragment(read, found.offset, size);
+    const walked = await readFragment(source, found.offset);
     if (typeof walked !== 'string' && walked.bytes === found.bytes) return walked;
   }
   return undefined;

@@ -99,10 +99,23 @@ export async function* findAll(
   }
 }
 
+/** A file under a scan. */
+export interface ScanSource {
+  readonly read: ReadAt;
+  /** For heads and marks: small reads that lie close together are served out of one larger one. */
+  readonly readHead: ReadAt;
+  /** Bytes of the file. */
+  readonly size: number;
+}
+
+/** The file that `read` reads. */
+export function scanSource(read: ReadAt, size: number): ScanSource {
+  return { read, readHead: cachedRead(read, size), size };
+}
+
 const CACHE_BYTES = 64 * 1024;
 
-/** Serves small reads that lie close together out of one larger one. */
-export function cachedRead(read: ReadAt, size: number): ReadAt {
+function cachedRead(read: ReadAt, size: number): ReadAt {
   let cacheAt = 0;
   let cache: Buffer = Buffer.alloc(0);
   return async (offset, length) => {
