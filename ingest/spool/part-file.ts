@@ -9,7 +9,8 @@ export const PART_SUFFIX = '.part';
 
 /**
  * A segment being written, under `<name>.part`: appended and synced, and at its end given its name. Its operations are called
- * one after the other; all throw the disk's errors. After an error only `repair` or `abandon` may follow.
+ * one after the other; all throw the disk's errors. After an error
+ * only `cutToDurable` with `finish`, or `abandon`, may follow.
  */
 export class PartFile {
   /** The name it gets when it is finished. */
@@ -20,6 +21,7 @@ export class PartFile {
   #bytes = 0;
   #durableBytes = 0;
   #nameIsDurable = false;
+  #isFinished = false;
 
   private constructor(disk: Disk, path: string, file: DiskFile, account: Account) {
     this.#disk = disk;
@@ -56,14 +58,17 @@ export class PartFile {
 
   /** fsync, rename, fsync of the folder: closed for good. May be called again after it failed. */
   async finish(): Promise<void> {
+    if (this.#isFinished) return;
     await this.#file.sync();
     if ((await this.#disk.stat(this.path)) === undefined) await this.#disk.rename(this.path + PART_SUFFIX, this.path);
     await this.#disk.syncFolder(dirname(this.path));
+    this.#isFinished = true;
     await this.#file.close().catch(() => {});
   }
 
   /** After a failed commit: cuts what may not be on the disk, so that `finish` can follow. */
   async cutToDurable(): Promise<void> {
+    if (this.#isFinished || this.#bytes === this.#durableBytes) return;
     await this.#file.truncate(this.#durableBytes);
     this.#account(this.#durableBytes - this.#bytes);
     this.#bytes = this.#durableBytes;

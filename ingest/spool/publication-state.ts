@@ -17,10 +17,6 @@ export class PublicationState {
   readonly gaps: RecordingGap[] = [];
   sourceDtsOffset: number | undefined;
   ended: { readonly cause: string; readonly at: string } | undefined;
-  /** All segments up to this one are stored or dropped. */
-  settledThrough = 0;
-  /** All segments up to this one are closed. */
-  closedThrough = 0;
 
   constructor(header: PublicationHeader) {
     this.header = header;
@@ -45,7 +41,7 @@ export class PublicationState {
         return;
       case 'closed':
         this.segments.set(line.entry.seq, { entry: line.entry, file: line.file, state: 'pending' });
-        break;
+        return;
       case 'gap':
         this.gaps.push(line.gap);
         return;
@@ -53,27 +49,17 @@ export class PublicationState {
         const segment = this.segments.get(line.seq);
         if (segment?.state !== 'pending') return;
         this.segments.set(line.seq, { ...segment, entry: { ...segment.entry, key: line.key }, state: 'stored' });
-        break;
+        return;
       }
       case 'dropped': {
         const segment = this.segments.get(line.seq);
         if (segment?.state !== 'pending') return;
         this.segments.set(line.seq, { ...segment, state: 'dropped' });
-        break;
+        return;
       }
       case 'end':
         this.ended = { cause: line.cause, at: line.at };
         return;
-    }
-    this.#advance();
-  }
-
-  #advance(): void {
-    while (this.segments.has(this.closedThrough + 1)) this.closedThrough += 1;
-    for (;;) {
-      const next = this.segments.get(this.settledThrough + 1);
-      if (next === undefined || next.state === 'pending') return;
-      this.settledThrough += 1;
     }
   }
 }

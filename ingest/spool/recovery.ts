@@ -1,7 +1,8 @@
 import { dirname, parse } from 'node:path';
 import { FRAGMENT_UUID } from '../protocol/fmp4/integrity-box.ts';
 import { findBytes, type SegmentScan } from '../protocol/fmp4/segment-scan.ts';
-import { type Disk, removeFile } from './disk.ts';
+import { type Disk, type DiskFile, removeFile } from './disk.ts';
+import { flvPatches } from './flv-patch.ts';
 import { PART_SUFFIX } from './part-file.ts';
 import { restoreSegment, SALVAGE_SUFFIX, salvageSegment } from './salvage.ts';
 import { entryOfScan, holesOf, scanSegment } from './scanned-entry.ts';
@@ -10,6 +11,7 @@ import type { SegmentNames } from './segment-names.ts';
 import {
   DAMAGED_SUFFIX,
   JOURNAL_NAME,
+  PROBE_NAME,
   type SpooledPublication,
   type SpoolHost,
   STORED_SUFFIX,
@@ -42,7 +44,7 @@ export async function recoverPublication(
   const { disk } = host;
   const { folder } = publication;
   const found = await disk.readdir(folder);
-  for (const name of found) if (name.endsWith(SALVAGE_SUFFIX)) await removeFile(disk, `${folder}/${name}`);
+  for (const name of found) if (isScrap(name)) await removeFile(disk, `${folder}/${name}`);
   const damaged = await verifyClosed(host, publication);
 
   const known = publication.localFiles();
@@ -67,10 +69,16 @@ function inOrder(a: Leftover, b: Leftover): number {
   return bySeq || Number(a.name.endsWith(PART_SUFFIX)) - Number(b.name.endsWith(PART_SUFFIX));
 }
 
+/** What an operation that was cut short left behind. */
+function isScrap(name: string): boolean {
+  return name === PROBE_NAME || name.endsWith(SALVAGE_SUFFIX);
+}
+
 function isNoSegment(name: string): boolean {
   return (
     name.startsWith(JOURNAL_NAME) ||
-    [DAMAGED_SUFFIX, STORED_SUFFIX, SALVAGE_SUFFIX].some((suffix) => name.endsWith(suffix))
+    isScrap(name) ||
+    [DAMAGED_SUFFIX, STORED_SUFFIX].some((suffix) => name.endsWith(suffix))
   );
 }
 
@@ -181,12 +189,19 @@ async function close({ disk, account }: SpoolHost, source: string, path: string,
   try {
     account(scan.validBytes - ((await disk.stat(source))?.bytes ?? scan.validBytes));
     await file.truncate(scan.validBytes);
+    if (path.endsWith('.flv')) await patchFlv(file, scan);
     await file.sync();
   } finally {
     await file.close();
   }
   if (source !== path) await disk.rename(source, path);
   await disk.syncFolder(dirname(path));
+}
+
+async function patchFlv(file: DiskFile, scan: SegmentScan): Promise<void> {
+  const start = scan.fragments[0]?.start ?? 0;
+  const end = scan.fragments.reduce((latest, fragment) => Math.max(latest, fragment.end), start);
+  for (const { offset, bytes } of flvPatches(end - start, scan.validBytes)) await file.patch(offset, bytes);
 }
 
 function missingBefore(before: SegmentEntry | undefined, scan: SegmentScan, entry: SegmentEntry): RecordingGap[] {

@@ -140,8 +140,13 @@ export class Spool implements SpoolQueue {
     return publication;
   }
 
-  /** Looks at the disk now, not at the next tick: after a write failed, before recording goes on. @throws the disk's errors */
-  async refreshUsage(): Promise<SpoolUsage> {
+  /** Looks at the disk now, not at the next tick, and drops what is to be dropped: before recording goes on. @throws the disk's errors */
+  async makeRoom(): Promise<void> {
+    await this.#ticking;
+    await this.#work();
+  }
+
+  async #refreshUsage(): Promise<SpoolUsage> {
     return this.#watermark.update(this.#usedBytes, await this.#disk.freeBytes(this.dir), performance.now());
   }
 
@@ -169,7 +174,7 @@ export class Spool implements SpoolQueue {
       this.#lock = await SpoolLock.take(this.#disk, this.dir);
       const leftovers = await findLeftovers(this.#host, this.dir, this.#options.names);
       this.#fault = undefined;
-      await this.refreshUsage();
+      await this.#refreshUsage();
       this.#recovery = this.#recover(leftovers);
     } catch (error) {
       if (error instanceof Fault) throw error;
@@ -248,14 +253,14 @@ export class Spool implements SpoolQueue {
     for (const publication of [...this.#publications]) {
       if (publication.hasUnwritten) await publication.flush().catch(() => {});
     }
-    const usage = await this.refreshUsage();
+    const usage = await this.#refreshUsage();
     this.#warn(usage);
     if (usage.level === 'full' && this.#options.settings.onFull === 'DropOldest') await this.#dropOldest();
   }
 
   /** Until halfway below the mark, so that not every new segment costs an old one at once. */
   async #dropOldest(): Promise<void> {
-    while (!this.#isClosed && (await this.refreshUsage()).level === 'full') {
+    while (!this.#isClosed && (await this.#refreshUsage()).level === 'full') {
       const publication = this.#publications.find((candidate) => candidate.pending.length > 0);
       const oldest = publication?.pending[0];
       if (publication === undefined || oldest === undefined) return;

@@ -21,6 +21,9 @@ export interface SpoolHost {
 
 /** A journal's file name in its publication's folder. */
 export const JOURNAL_NAME = 'journal';
+/** Written to see whether the disk takes anything: as much as a second of a small stream. */
+export const PROBE_NAME = '.probe';
+const PROBE_BYTES = 64 * 1024;
 /** Set aside because its checksum is wrong; stored, and emptied because the disk was too full for the journal to say so. */
 export const DAMAGED_SUFFIX = '.damaged';
 export const STORED_SUFFIX = '.stored';
@@ -84,15 +87,10 @@ export class SpooledPublication implements QueuedPublication {
     return this.#state.ended;
   }
 
+  /** All segments up to this one are stored or dropped. */
   get storedThrough(): number {
-    return this.#state.settledThrough;
-  }
-
-  /** The seq the next segment gets. */
-  get nextSeq(): number {
-    let next = this.#state.closedThrough + 1;
-    while (this.#state.segments.has(next)) next += 1;
-    return next;
+    const [oldest] = this.pending;
+    return oldest ? oldest.entry.seq - 1 : (this.entries.at(-1)?.seq ?? 0);
   }
 
   /** Whether anything waits for the disk to take it. */
@@ -139,6 +137,26 @@ export class SpooledPublication implements QueuedPublication {
   async discardPart(part: PartFile): Promise<void> {
     await part.abandon();
     this.#names.delete(part.path.slice(this.folder.length + 1));
+  }
+
+  /** Whether files can be written here: writes a small one, and removes it. @throws the disk's errors */
+  async probe(): Promise<void> {
+    const { disk } = this.#host;
+    const path = `${this.folder}/${PROBE_NAME}`;
+    await removeFile(disk, path);
+    const file = await disk.create(path);
+    try {
+      await file.append([Buffer.alloc(PROBE_BYTES)]);
+      await file.datasync();
+    } finally {
+      await file.close();
+      await removeFile(disk, path);
+    }
+  }
+
+  /** SHA-256 of a finished part, hex, off the event loop. @throws the disk's errors */
+  hash(part: PartFile): Promise<string> {
+    return this.#host.disk.sha256(part.path);
   }
 
   /** Source DTS = tfdt + `sourceDtsOffset`: said once, before the first segment is closed. */

@@ -1,0 +1,65 @@
+import { isVideoTrack, type Track } from '../media/media-event.ts';
+
+/** Which kinds of track a publication has or has promised, and whether it is time to begin with what there is. */
+export class ExpectedTracks {
+  readonly #settleTicks: number;
+  readonly #configured = new Set<Track>();
+  readonly #waiting = new Set<Track>();
+  #promised: { readonly video: boolean; readonly audio: boolean } | undefined;
+  #firstDts: number | undefined;
+  #isTimeUp = false;
+
+  /** `settleTicks`: media time after which nothing more is waited for. */
+  constructor(settleTicks: number) {
+    this.#settleTicks = settleTicks;
+  }
+
+  /** onMetaData came. Its promises are often wrong, hence the time limit. */
+  promise(values: ReadonlyMap<string, unknown>): void {
+    this.#promised = { video: promisesVideo(values), audio: promisesAudio(values) };
+  }
+
+  /** A track has been seen; `isReady`: all that a header needs is known of it. */
+  announce(track: Track, isReady: boolean): void {
+    if (isReady) {
+      this.#configured.add(track);
+      this.#waiting.delete(track);
+    } else if (!this.#configured.has(track)) this.#waiting.add(track);
+  }
+
+  /** A frame with this DTS came. */
+  pass(dts: number): void {
+    this.#firstDts = Math.min(this.#firstDts ?? dts, dts);
+    if (dts - this.#firstDts >= this.#settleTicks) this.#isTimeUp = true;
+  }
+
+  /** All that was announced is there, or the time is up and anything is. Without promises only the time tells that no more will come. */
+  get isSettled(): boolean {
+    if (this.#configured.size === 0) return false;
+    if (this.#isTimeUp) return true;
+    if (this.#promised === undefined || this.#waiting.size > 0) return false;
+    const has = (video: boolean) => [...this.#configured].some((track) => isVideoTrack(track) === video);
+    return (has(true) || !this.#promised.video) && (has(false) || !this.#promised.audio);
+  }
+}
+
+function promisesVideo(values: ReadonlyMap<string, unknown>): boolean {
+  return isCodecId(values.get('videocodecid')) || isPositive(values.get('width')) || values.get('hasVideo') === true;
+}
+
+function promisesAudio(values: ReadonlyMap<string, unknown>): boolean {
+  return (
+    isCodecId(values.get('audiocodecid')) ||
+    isPositive(values.get('audiosamplerate')) ||
+    values.get('hasAudio') === true
+  );
+}
+
+/** A number (0 names no video codec, but an audio one without a config), or a FourCC as text. */
+function isCodecId(value: unknown): boolean {
+  return typeof value === 'number' ? value > 0 : typeof value === 'string' && value !== '';
+}
+
+function isPositive(value: unknown): boolean {
+  return typeof value === 'number' && value > 0;
+}
