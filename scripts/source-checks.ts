@@ -23,7 +23,7 @@ export function unexplainedCodes(sources: ReadonlyMap<string, string>, explained
   const problems: string[] = [];
   for (const [file, text] of sources) {
     if (!/^(ingest\/|cli\.ts)/.test(file) || file.endsWith('.test.ts') || TABLES.includes(file)) continue;
-    for (const match of text.matchAll(/['"`](ERR_[A-Z0-9_]+)['"`]|^\s*(ERR_[A-Z0-9_]+):/gm)) {
+    for (const match of text.matchAll(/['"`](ERR_[A-Z0-9_]*[A-Z0-9])['"`]|^\s*(ERR_[A-Z0-9_]+):/gm)) {
       const code = match[1] ?? match[2]!;
       if (NODES_OWN.test(code)) continue;
       if (!known.has(code) && !used.has(code)) {

@@ -52,6 +52,10 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     meaning: 'A listener cannot be opened.',
     remedy: 'The message says why: the port is taken, needs more rights, or the address is not of this machine.',
   },
+  ERR_MANIFEST_INVALID: {
+    meaning: 'A manifest or `recording.json` in the store cannot be read.',
+    remedy: 'It is written anew from the journal. Repeated, it means that something else writes to the same prefix.',
+  },
   ERR_PATH_BUSY: {
     meaning: 'Somebody else publishes on the path.',
     remedy: 'Stop the other publisher, use another stream key, or see `--on-duplicate`.',
@@ -64,6 +68,10 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     meaning: 'A publisher sent nothing at all for `limits.publisherRead`.',
     remedy: 'Look at the network between encoder and server.',
   },
+  ERR_RECORD_OVERLOAD: {
+    meaning: 'The disk did not keep up, and `record.queueBytes` of one stream were waiting for it.',
+    remedy: 'The stretch that is not recorded is declared as a gap. Use a faster disk, or record less on it.',
+  },
   ERR_RTMP_HANDSHAKE_TIMEOUT: {
     meaning: 'A connection did not finish the RTMP handshake within `limits.handshake`.',
     remedy: 'Port scanners and health checks by bare TCP cause it; they do no harm.',
@@ -73,6 +81,10 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     remedy: 'Look at the client: it connects and then waits.',
   },
   ERR_SPOOL_CLOSED: { meaning: 'A publication was to be recorded while the server stops.', remedy: 'Nothing to do.' },
+  ERR_SPOOL_FULL: {
+    meaning: 'The spool is full and `--on-full` is `StopRecording`.',
+    remedy: 'Make room, raise `--spool-max-bytes`, or bring the store back; recording resumes by itself.',
+  },
   ERR_SPOOL_JOURNAL: {
     meaning: 'The journal of a publication in the spool does not begin as it must.',
     remedy:
@@ -139,6 +151,10 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
   ERR_TLS_HANDSHAKE: {
     meaning: 'A connection to the RTMPS port failed in its TLS handshake.',
     remedy: 'The client does not trust the certificate, or speaks plain RTMP to this port.',
+  },
+  ERR_UPLOAD: {
+    meaning: 'An attempt to store something failed for a reason that has no code of its own; the log line has it.',
+    remedy: UPLOAD_WAITS,
   },
   ERR_UPLOAD_SOURCE: {
     meaning: 'A segment in the spool cannot be read.',
