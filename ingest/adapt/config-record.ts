@@ -1,7 +1,7 @@
 import { parseAacConfig } from '../codec/aac.ts';
 import { parseAc3Frame, parseEac3Frame } from '../codec/ac3.ts';
 import { av1RecordFrom, parseAv1Record } from '../codec/av1.ts';
-import { normalizeFlacRecord } from '../codec/flac.ts';
+import { normalizeFlacRecord, parseFlacInfo } from '../codec/flac.ts';
 import { parseAvcRecord } from '../codec/h264.ts';
 import { parseHevcRecord } from '../codec/h265.ts';
 import { parseVvcRecord } from '../codec/h266.ts';
@@ -74,9 +74,25 @@ export function recordFromFrame(codec: Codec, frame: Buffer): Buffer | undefined
   }
 }
 
-/** Whether two records of one codec ask for the same decoder. E-AC-3's first two bytes hold a bit rate, which may vary. */
+/** Whether two records of one codec ask for the same decoder, though they may differ in what they say of the stream's size or rate. */
 export function isSameRecord(codec: Codec, a: Buffer, b: Buffer): boolean {
-  return codec === 'eac3' ? a.subarray(2).equals(b.subarray(2)) : a.equals(b);
+  switch (codec) {
+    case 'eac3':
+      return a.subarray(2).equals(b.subarray(2)); // in front of it stands the bit rate, which may vary
+    case 'flac': {
+      // ffmpeg ends with a sequence start that has frame sizes, length and MD5 filled in: no reason to start a segment.
+      const [before, after] = [parseFlacInfo(a), parseFlacInfo(b)];
+      if (before === undefined || after === undefined) return false;
+      return (
+        before.sampleRate === after.sampleRate &&
+        before.channels === after.channels &&
+        before.bitsPerSample === after.bitsPerSample &&
+        before.maxBlockSize === after.maxBlockSize
+      );
+    }
+    default:
+      return a.equals(b);
+  }
 }
 
 /** Whether both name the same codec. */
