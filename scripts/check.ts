@@ -60,7 +60,10 @@ function staleFiles(): string[] {
 const sources = readSourceFiles();
 const steps: readonly Step[] = [
   { name: 'types', run: async () => failure(await tool('tsc', ['-p', '.', '--pretty', 'false'])) },
-  { name: 'format and lint', run: async () => failure(await tool('biome', ['ci', '--error-on-warnings', '--colors=off'])) },
+  {
+    name: 'format and lint',
+    run: async () => failure(await tool('biome', ['ci', '--error-on-warnings', '--colors=off'])),
+  },
   { name: 'import boundaries', run: () => boundaries(sources) },
   {
     name: 'dead code',
