@@ -1,5 +1,6 @@
-import type { Track } from '../media/media-event.ts';
+import { isVideoTrack, type Track } from '../media/media-event.ts';
 import { encodeFragment, type Mp4Sample } from '../protocol/fmp4/fragment.ts';
+import { hdrOfTag } from '../protocol/fmp4/hdr-metadata.ts';
 import { encodeInitSegment } from '../protocol/fmp4/init-segment.ts';
 import { isDescribable, type Mp4Track } from '../protocol/fmp4/mp4-track.ts';
 import type {
@@ -23,9 +24,15 @@ export function isMp4Describable(track: SegmentTrack): boolean {
   return hasMp4Mapping(track.config) && isDescribable(mp4Track(track, 1));
 }
 
-function mp4Track({ config, firstFrame }: SegmentTrack, id: number): Mp4Track {
-  const track = { id, codec: config.codec as Mp4Track['codec'], record: config.record };
-  return firstFrame === undefined ? track : { ...track, firstFrame };
+function mp4Track({ config, firstFrame, metadata }: SegmentTrack, id: number): Mp4Track {
+  const hdr = metadata && isVideoTrack(config.track) ? hdrOfTag(metadata.flvBody) : undefined;
+  return {
+    id,
+    codec: config.codec as Mp4Track['codec'],
+    record: config.record,
+    ...(firstFrame && { firstFrame }),
+    ...(hdr && { hdr }),
+  };
 }
 
 /** A fragmented MP4 segment (ISO 14496-12). @throws Fault ERR_FMP4_TRACK when a track is not describable */

@@ -38,6 +38,8 @@ export class Spool implements SpoolQueue {
   readonly #options: SpoolOptions;
   readonly #disk: Disk;
   readonly #publications: SpooledPublication[] = [];
+  /** Found at the start and not in order yet. */
+  #leftovers: SpooledPublication[] = [];
   readonly #listeners = new Set<(publication: QueuedPublication) => void>();
   readonly #changed = new Set<SpooledPublication>();
   readonly #watermark: Watermark;
@@ -94,6 +96,11 @@ export class Spool implements SpoolQueue {
 
   get publications(): readonly QueuedPublication[] {
     return this.#publications;
+  }
+
+  /** Of every publication in it, those that recovery still works on too. */
+  get headers(): readonly PublicationHeader[] {
+    return [...this.#leftovers, ...this.#publications].map(({ header }) => header);
   }
 
   /** Why the folder can't be used at present: ERR_SPOOL_UNWRITABLE with a sentence. */
@@ -172,10 +179,10 @@ export class Spool implements SpoolQueue {
     try {
       await makeFolders(this.#disk, this.dir);
       this.#lock = await SpoolLock.take(this.#disk, this.dir);
-      const leftovers = await findLeftovers(this.#host, this.dir, this.#options.names);
+      this.#leftovers = await findLeftovers(this.#host, this.dir, this.#options.names);
       this.#fault = undefined;
       await this.#refreshUsage();
-      this.#recovery = this.#recover(leftovers);
+      this.#recovery = this.#recover([...this.#leftovers]);
     } catch (error) {
       if (error instanceof Fault) throw error;
       await this.#lock?.release().catch(() => {});
@@ -190,6 +197,7 @@ export class Spool implements SpoolQueue {
       if (this.#isClosed) return;
       const { path, recording, pub } = publication.header;
       const fields = { stream_key: path, recording, pub };
+      this.#leftovers = this.#leftovers.filter((other) => other !== publication);
       try {
         const report = await recoverPublication(this.#host, publication, this.#options.names);
         this.#options.log.info({ ...fields, ...report, pending: publication.pending.length }, 'publication recovered');
