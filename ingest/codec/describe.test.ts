@@ -42,6 +42,7 @@ const CASES: readonly Case[] = [
   { name: 'h264-high422-interlaced', codec: 'h264', want: video('avc1.7a0015', 'High 4:2:2 2.1', 320, 180, 50) },
   { name: 'h265-main10', codec: 'h265', want: video('hvc1.2.4.L60.90', 'Main 10 2', 320, 180, 25) },
   { name: 'h265-main-open-gop', codec: 'h265', want: video('hvc1.1.6.L60.90', 'Main 2', 322, 178, 30000 / 1001) },
+  { name: 'h266-main10', codec: 'h266', want: video('vvc1.1.L32.CQA', 'Main 10 2.0', 322, 178) },
   { name: 'av1-svt-10bit', codec: 'av1', want: video('av01.0.00M.10', 'Main 2.0', 320, 180) },
   { name: 'av1-aom', codec: 'av1', want: video('av01.0.00M.08', 'Main 2.0', 320, 180) },
   { name: 'vp9', codec: 'vp9', want: video('vp09.00.11.08', 'profile 0', 320, 180) },
@@ -97,10 +98,10 @@ describe('describeCodec', () => {
   });
 
   it('any bytes are answered, not thrown at', () => {
-    const codecs = [...new Set(CASES.map(({ codec }) => codec)), 'h266'] as const;
+    const codecs = [...new Set(CASES.map(({ codec }) => codec))];
     fc.assert(
       fc.property(fc.constantFrom(...codecs), fc.uint8Array({ maxLength: 80 }), (codec, bytes) => {
-        describeCodec(codec as DescribedCodec, Buffer.from(bytes), Buffer.from(bytes));
+        describeCodec(codec, Buffer.from(bytes), Buffer.from(bytes));
       }),
       { numRuns: 2000 },
     );

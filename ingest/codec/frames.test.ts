@@ -25,6 +25,7 @@ describe('where a decoder can start', () => {
     ['but recovery points', 'h264-refresh', (frame) => isH264RecoveryPoint(frame, 4), [9]],
     ['H.265 IDR and CRA', 'h265-main-open-gop', (frame) => isH265Irap(frame, 4), [0, 6]],
     ['H.265 pictures that a joiner at the CRA skips', 'h265-main-open-gop', (frame) => isH265Rasl(frame, 4), [7, 8]],
+    ['H.266', 'h266-main10', (frame) => isH266RandomAccess(frame, 4), [0]],
     ['AV1 (libaom)', 'av1-aom', isAv1Key, [0]],
     ['AV1 (SVT)', 'av1-svt-10bit', isAv1Key, [0]],
     ['VP9', 'vp9', isVp9Key, [0]],
