@@ -55,7 +55,9 @@ export function trackId(track: Track): number {
 }
 
 /** A track's codec was announced or has changed. `record` is the codec's configuration record, without any FLV header:
- *  avcC, hvcC, vvcC, av1C, vpcC (8 bytes, no FullBox header), AudioSpecificConfig, OpusHead, fLaC STREAMINFO (34 bytes); empty where the codec has none. */
+ *  avcC, hvcC, vvcC (without its FullBox header), av1C, vpcC (8 bytes, no FullBox header), AudioSpecificConfig, OpusHead, STREAMINFO (34 bytes);
+ *  for AC-3 and E-AC-3 the dac3 or dec3 payload, for MP3 the 4 bytes of a frame header that stay the same in a stream: these three
+ *  are made from the first frame. Empty for codecs that are only passed through. */
 export interface ConfigEvent {
   readonly kind: 'config';
   readonly track: Track;
