@@ -50,6 +50,8 @@ export function isAbsent(error: unknown): boolean {
 
 function codeOf(error: SdkError): StoreFaultCode {
   const status = error.$metadata?.httpStatusCode;
+  // The SDK calls a connection that was reset a timeout.
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return 'ERR_STORE_UNREACHABLE';
   const named = BY_NAME[error.name ?? ''];
   if (named) return named;
   if (status === undefined) return error.code === 'ETIMEDOUT' ? 'ERR_STORE_TIMEOUT' : 'ERR_STORE_UNREACHABLE';
