@@ -226,6 +226,11 @@ describe('RtmpToMedia, time', () => {
     expect(lines(messages)).toEqual(['v0 config h264', `v0 K ${2 ** 32 - 20}`, `v0 K ${2 ** 32 + 20}`]);
   });
 
+  it('puts what comes before a first time of 0 below it', () => {
+    const messages: Message[] = [[9, 0, AVC_HEADER], [8, 0, AAC_HEADER], key(0), sound(2 ** 32 - 40), sound(0)];
+    expect(lines(messages).slice(2)).toEqual(['v0 K 0', 'a0 -40', 'a0 0']);
+  });
+
   it('lets no track go back, though tracks interleave', () => {
     const messages: Message[] = [
       [9, 0, AVC_HEADER],
@@ -367,7 +372,7 @@ describe('RtmpToMedia, bad input', () => {
               if (event.kind === 'config') configured.add(event.track);
               if (event.kind !== 'frame') return;
               expect(configured).toContain(event.track);
-              expect(event.dts).toBeGreaterThanOrEqual(last.get(event.track) ?? 0);
+              expect(event.dts).toBeGreaterThanOrEqual(last.get(event.track) ?? Number.NEGATIVE_INFINITY);
               expect(event.data.length).toBeGreaterThan(0);
               last.set(event.track, event.dts);
               messageOf(event, 'base');

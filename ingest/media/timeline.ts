@@ -15,7 +15,8 @@ interface Clock {
 
 /**
  * Unwraps a publisher's 32-bit millisecond timestamps, of all tracks together, onto one clock that goes on: through wraps at 2³¹ (ffmpeg)
- * and 2³², pauses, and clocks that are set back or forth. The first time stays as it is, so that without jumps our times are the source's.
+ * and 2³², pauses, and clocks that are set back or forth. The first time stays as it is, so that without jumps our times are the source's;
+ * another track that begins up to 3 s earlier may then have times below 0.
  */
 export class Timeline {
   readonly #onGap: (gap: GapEvent) => void;
