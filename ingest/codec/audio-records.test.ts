@@ -29,7 +29,8 @@ describe('parseAacConfig', () => {
       '17 8018 1c90',
       { objectType: 2, sampleRate: 12345, channels: 2, frameSamples: 1024 },
     ],
-    ['ELD of 480 samples', 'f8e66000', { objectType: 39, sampleRate: 48000, channels: 3, frameSamples: 512 }],
+    ['ELD of 512 samples', 'f8e64000', { objectType: 39, sampleRate: 48000, channels: 2, frameSamples: 512 }],
+    ['ELD of 480 samples', 'f8e65000', { objectType: 39, sampleRate: 48000, channels: 2, frameSamples: 480 }],
     ['reserved rate', '1690', undefined],
     ['one byte', '12', undefined],
   ])('%s', (_, record, want) => {
