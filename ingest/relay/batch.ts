@@ -26,8 +26,10 @@ export function encodeEvents(
   const selection: TrackSelection = encoding.endsWith('full') ? 'full' : 'base';
   const messages: TimedMessage[] = [];
   for (let i = 0; i < events.length; i++) {
-    const message = messageOf(events[i]!, selection);
-    if (message !== undefined) messages.push({ message, timestamp: times[i]! });
+    const event = events[i]!;
+    const message = messageOf(event, selection);
+    // ffmpeg takes onMetaData at any other time than 0 for a track of subtitles.
+    if (message !== undefined) messages.push({ message, timestamp: event.kind === 'metadata' ? 0 : times[i]! });
   }
   return encoding.startsWith('rtmp') ? encodeRtmpChunks(messages, chunkSize) : encodeFlvTags(messages);
 }
