@@ -2,10 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { quantile } from '../support/statistics.ts';
 import type { Measured } from './measure.ts';
 import { FULL, SMALL } from './plan.ts';
 import { latency, publishers, recorded, type Session, viewers } from './scenarios.ts';
-import { quantile } from './statistics.ts';
 import { figure, judgeLatency, judgePublishers, judgeRecorded, judgeViewers, type Verdict } from './verdicts.ts';
 
 const HELP = `node test/bench/run.ts [--small] [--only viewers,publishers,latency,recorded] [--json FILE] [--profile [DIR]]

@@ -1,8 +1,8 @@
+import { histogramQuantile, metricValue } from '../support/statistics.ts';
 import { type Measured, measurePublishers, measureViewers } from './measure.ts';
 import { type BenchStore, startMinio } from './minio.ts';
 import type { Plan } from './plan.ts';
 import { type BenchServer, startHeadwater, startNginx, startNodeMediaServer } from './servers.ts';
-import { histogramQuantile, metricValue } from './statistics.ts';
 
 /** Where results go while the benchmark runs, and where profiles are kept. */
 export interface Session {

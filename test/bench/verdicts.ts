@@ -1,7 +1,7 @@
+import { median, quantile } from '../support/statistics.ts';
 import type { Measured } from './measure.ts';
 import { AIMS, type Plan } from './plan.ts';
 import type { Recorded, Rounds } from './scenarios.ts';
-import { median, quantile } from './statistics.ts';
 
 /** One figure held against what the project wants. */
 export interface Verdict {
