@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Fault } from '../runtime/fault.ts';
 import { openLog } from './log.ts';
 
 function collector() {
@@ -68,6 +69,17 @@ describe('openLog', () => {
       message: 'no room',
       stack: expect.stringContaining('log.test.ts'),
     });
+  });
+
+  it('says a fault in a sentence, with its cause and without its stack', () => {
+    const { lines, output } = collector();
+    const { log } = openLog({ level: 'info', format: 'json' }, output);
+    log.error({ err: new Fault('ERR_X', 'the disk is full', { cause: new Error('ENOSPC') }) }, 'x');
+    log.error({ err: new Fault('ERR_X', 'cannot open: ENOENT', { cause: new Error('ENOENT') }) }, 'x');
+    expect(lines.map((line) => JSON.parse(line).err)).toEqual([
+      'ERR_X: the disk is full (ENOSPC)',
+      'ERR_X: cannot open: ENOENT',
+    ]);
   });
 
   it('flushes, and survives an output that is gone', () => {

@@ -1,6 +1,7 @@
-import { destination, type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino';
+import { destination, type Logger, type LoggerOptions, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import type { Config } from '../config/schema.ts';
+import { Fault } from '../runtime/fault.ts';
 import type { Log } from '../runtime/log.ts';
 
 /** Fields that never reach a log, however they got into a line; a last line of defence, not a licence to log them. */
@@ -43,6 +44,7 @@ export function openLog(settings: Config['log'], output: LogOutput, colour = fal
     base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label.toUpperCase() }) },
+    serializers: { err: shownError },
     redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: '[redacted]' },
   };
   const log: Logger =
@@ -57,6 +59,13 @@ export function openLog(settings: Config['log'], output: LogOutput, colour = fal
       }
     },
   };
+}
+
+/** A foreseen fault is a sentence; anything else comes with its stack. */
+function shownError(error: unknown): unknown {
+  if (!(error instanceof Fault)) return error instanceof Error ? stdSerializers.err(error) : error;
+  const cause = error.cause instanceof Error ? error.cause.message : undefined;
+  return cause === undefined || error.message.includes(cause) ? error.message : `${error.message} (${cause})`;
 }
 
 /** pino-pretty in this thread, on lines: no worker whose last lines an exit would lose. */
