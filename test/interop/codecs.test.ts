@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClipName, clip } from '../support/clips.ts';
 import { expectRecorded } from '../support/expect-recording.ts';
-import { complaintsOf, probe, publish } from '../support/ffmpeg.ts';
-import { expectSync, expectWhole, type PacketFilter, packetsOf } from '../support/media-compare.ts';
+import { complaintsOf, expectDecodes, probe, publish } from '../support/ffmpeg.ts';
+import { expectSync, expectWhole, type PacketFilter, packetsOf, packetsOfAll } from '../support/media-compare.ts';
 import { completeRecording } from '../support/recording.ts';
 import { type ReceivedMessage, RtmpPlayer } from '../support/rtmp-client.ts';
 import { type Server, startServer } from '../support/server.ts';
@@ -26,7 +26,7 @@ const CASES: readonly Case[] = [
     mediabunny: ['hevc', 'opus'],
     announce: ['-rtmp_enhanced_codecs', 'hvc1,av01,vp09'],
   },
-  { name: 'av1-flac', filter: 'raw', ffprobe: ['av1', 'flac'], mediabunny: ['av1', 'flac'] },
+  { name: 'av1-flac', filter: 'av1', ffprobe: ['av1', 'flac'], mediabunny: ['av1', 'flac'] },
   { name: 'vp9-ac3', filter: 'raw', ffprobe: ['vp9', 'ac3'], mediabunny: ['vp9', 'ac3'] },
   { name: 'h264-eac3', filter: 'h264', ffprobe: ['h264', 'eac3'], mediabunny: ['avc', 'eac3'] },
   { name: 'h264-mp3', filter: 'h264', ffprobe: ['h264', 'mp3'], mediabunny: ['avc', 'mp3'] },
@@ -52,10 +52,14 @@ describe.concurrent('Enhanced RTMP from ffmpeg 9', () => {
 
     const video = await packetsOf(file, 'v:0', { version });
     const audio = await packetsOf(file, 'a:0', { version });
-    for (const got of [await viewer.finished(), await flv.finished()]) {
+    const byHttp = await flv.finished();
+    // ffmpeg 9 says so at the end of every FLV it reads over HTTP, whoever serves it.
+    const complaints = byHttp.complaints.filter((line) => !line.includes('Error during demuxing: Input/output error'));
+    for (const got of [await viewer.finished(), { ...byHttp, complaints }]) {
       expect(got.complaints).toEqual([]);
+      expect(got.other).toEqual([]);
       expectWhole(got.video, video, 'video');
-      expectWhole(got.audio, audio, 'audio');
+      expectWhole(got.audio, audio, 'audio', video[0]!.dts);
       expectSync([got.video, got.audio], [video, audio]);
     }
 
@@ -82,10 +86,18 @@ describe.concurrent('Enhanced RTMP from ffmpeg 9', () => {
     const video = await packetsOf(file, 'v:0', { version });
     expectWhole(got.video, video, 'video');
     const recording = await completeRecording(server.store, path);
+    // ffprobe 5.1 and mediabunny do not know VVC: the one shows the box's name, the other only the sound.
     for (const segment of recording.segments) {
       const { streams } = await probe(segment.file);
-      expect(streams.map((each) => each.codec_name)).toEqual(['vvc', 'aac']);
+      expect(streams.map((each) => each.codec_tag_string)).toEqual(['vvc1', 'mp4a']);
+      await expectDecodes(segment.file, { version });
     }
+    const files = recording.segments.map((each) => each.file);
+    const filter = 'vvc';
+    expectWhole(
+      await packetsOfAll(files, 'v:0', { version, filter }),
+      await packetsOf(file, 'v:0', { version, filter }),
+    );
   });
 
   it('records both tracks of each kind by multitrack; only those who ask see the second ones', async () => {
@@ -95,20 +107,21 @@ describe.concurrent('Enhanced RTMP from ffmpeg 9', () => {
     const messages: ReceivedMessage[] = [];
     await using plain = watch(server.rtmp(path));
     await using all = watch(`${server.rtmp(path)}?tracks=all`, { version, packetsOnly: true });
-    await using own = await RtmpPlayer.connect(server.rtmp(path), {
+    const joining = RtmpPlayer.connect(server.rtmp(path), {
       fourCcList: ['*'],
       multitrack: true,
       onMessage: (message) => messages.push(message),
     });
     await server.waitForLog('play command', { stream_key: path });
     await using publisher = publish(file, server.rtmp(path), { version });
+    await using own = await joining;
     await publisher.succeed();
 
     const source = (stream: string) => packetsOf(file, stream, { version });
     const first = await plain.finished();
     expect(first.complaints).toEqual([]);
     expectWhole(first.video, await source('v:0'), 'the first picture');
-    expectWhole(first.audio, await source('a:0'), 'the first sound');
+    expectWhole(first.audio, await source('a:0'), 'the first sound', first.video[0]!.dts);
 
     const both = await all.finished();
     expect(both.complaints).toEqual([]);

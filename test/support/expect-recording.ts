@@ -14,7 +14,7 @@ export interface SourceKind {
 
 /**
  * Proves that the segments of a recording, each read by itself, hold the whole of a source: every packet of every stream, in order, at its
- * time, and sound in step with picture. Each of them decodes without a word, and mediabunny reads it from a keyframe on.
+ * time, and sound, from the first picture on, in step with it. Each of them decodes without a word, and mediabunny reads it from a keyframe on.
  * @throws Error that says what is wrong.
  */
 export async function expectRecorded(
@@ -28,7 +28,7 @@ export async function expectRecorded(
   for (const stream of streams) {
     const how = { version, ...(stream.startsWith('v') && { filter }) };
     const [got, want] = [await packetsOfAll(files, stream, how), await packetsOf(source, stream, how)];
-    expectWhole(got, want, `${stream} in the recording`);
+    expectWhole(got, want, `${stream} in the recording`, pairs[0]?.want[0]?.dts);
     pairs.push({ got, want });
   }
   const [first, ...others] = pairs;

@@ -41,6 +41,7 @@ export interface ProbedStream {
   readonly index: number;
   readonly codec_type: 'video' | 'audio' | 'data' | 'subtitle';
   readonly codec_name?: string;
+  readonly codec_tag_string: string;
   readonly width?: number;
   readonly height?: number;
   readonly sample_rate?: string;
@@ -72,6 +73,7 @@ export async function expectDecodes(input: string, options: FfmpegOptions = {}):
 const HARMLESS = [
   /deprecated pixel format/, // swscale, of encoders' yuvj
   /Failed to update header with correct/, // of an FLV that can't be sought in
+  /Found duplicated MOOV Atom/, // its HLS reader shows the MP4 demuxer every EXT-X-MAP after the first one
   /Timestamps are unset in a packet/, // muxers' habit
   /do not have a set of stream/,
 ];

@@ -43,7 +43,9 @@ export async function completeRecording(store: string, path: string, timeoutMs =
       return readFileSync(recording.playlist, 'utf8').includes('#EXT-X-ENDLIST') ? recording : undefined;
     },
     { timeoutMs, everyMs: 100 },
-  );
+  ).catch((error: Error) => {
+    throw new Error(`${error.message}; it has:\n${filesBelow(join(store, path)).join('\n')}`);
+  });
 }
 
 function readRecording(name: string, dir: string): StoredRecording {

@@ -19,6 +19,8 @@ export interface Received {
   /** Packets as they came. */
   readonly video: readonly HashedFrame[];
   readonly audio: readonly HashedFrame[];
+  /** Packets of anything else: text, data. */
+  readonly other: readonly HashedFrame[];
   /** Decoded pictures, in display order. */
   readonly pictures: readonly HashedFrame[];
   /** Every warning and error of its demuxer and decoders. */
@@ -45,7 +47,7 @@ export function watch(url: string, options: ViewerOptions = {}): Viewer {
   const packets = dir.join('packets.framemd5');
   const pictures = dir.join('pictures.framemd5');
   const flush = ['-flush_packets', '1', '-f', 'framemd5'];
-  const args = [...(options.input ?? []), '-i', url, '-map', '0:v?', '-map', '0:a?', '-c', 'copy', ...flush, packets];
+  const args = [...(options.input ?? []), '-i', url, '-map', '0', '-c', 'copy', ...flush, packets];
   if (!options.packetsOnly) {
     args.push('-map', '0:v?', '-map', '0:a?', '-fps_mode', 'passthrough', ...flush, pictures);
   }
@@ -57,6 +59,7 @@ export function watch(url: string, options: ViewerOptions = {}): Viewer {
       exit,
       video: all.filter((each) => each.type === 'video'),
       audio: all.filter((each) => each.type === 'audio'),
+      other: all.filter((each) => each.type === 'data'),
       pictures: decoded.filter((each) => each.type === 'video'),
       complaints: complaintsOf(child),
     };
