@@ -11,7 +11,7 @@ import {
 import type { SegmentEntry } from '../spool/segment-entry.ts';
 import type { QueuedPublication } from '../spool/spool-queue.ts';
 import type { ObjectStore, PartsChecksum } from './object-store.ts';
-import { PublicationManifest } from './publication-manifest.ts';
+import { distinctGaps, PublicationManifest } from './publication-manifest.ts';
 import { VersionedObject } from './versioned-object.ts';
 
 /**
@@ -104,7 +104,7 @@ export class PublicationIndex {
       bytes: this.#bytes,
       duration: this.#duration,
       pages: this.#manifest.pages,
-      gaps,
+      gaps: distinctGaps(gaps),
       ended: isFinal ? ended : undefined,
     };
   }

@@ -95,7 +95,7 @@ export class PublicationManifest {
 
   async #put(open: boolean, signal: AbortSignal): Promise<readonly RecordingGap[]> {
     const { header, sourceDtsOffset, ended } = this.#publication;
-    const gaps = this.#publication.gaps.filter((gap) => !this.#saidGaps.has(JSON.stringify(gap)));
+    const gaps = distinctGaps(this.#publication.gaps).filter((gap) => !this.#saidGaps.has(JSON.stringify(gap)));
     const isLast = this.#count === this.#publication.entries.length && ended !== undefined;
     const bytes = encodePage({
       header,
@@ -136,6 +136,12 @@ export class PublicationManifest {
     const { epoch, pub } = this.#publication.header;
     return pageName(epoch, pub, number);
   }
+}
+
+/** Gaps, each once: work that was killed and done again declares the same gap again. */
+export function distinctGaps(gaps: readonly RecordingGap[]): readonly RecordingGap[] {
+  const distinct = new Map(gaps.map((gap) => [JSON.stringify(gap), gap]));
+  return distinct.size === gaps.length ? gaps : [...distinct.values()];
 }
 
 function readPage(bytes: Buffer): ReturnType<typeof parsePage> | undefined {

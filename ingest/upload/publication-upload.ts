@@ -160,7 +160,10 @@ export class PublicationUpload {
     this.#context.meter.count('headwater_upload_attempts_total', code in STORE_FAULTS ? code : 'ERR_UPLOAD');
     if (isStoreWide(error)) return; // the gate has said so, and makes the next attempt wait
     this.#failures += 1;
-    if (this.#failures === 1) this.#log.warn({ code, err: error }, 'upload failed, trying again');
+    if (this.#failures === 1) {
+      const cause = error instanceof Fault ? { detail: error.message } : { err: error };
+      this.#log.warn({ code, ...cause }, 'upload failed, trying again');
+    }
     if (code === 'ERR_STORE_CHECKSUM' || code === 'ERR_UPLOAD_SOURCE') await this.#examine(signal);
     const { retryMin: min, retryMax: max } = this.#context.settings;
     await delay(jitter({ min, max }, this.#failures), undefined, { signal }).catch(() => {});
