@@ -69,6 +69,7 @@ export class RecordingDisk implements Disk {
     const content = new Map<number, Buffer>();
     const names = new Map<string, number | 'folder'>();
     for (const [path, bytes] of this.#start) {
+      for (let above = dirname(path); above !== '/'; above = dirname(above)) names.set(above, 'folder');
       const inode = bytes === 'folder' ? bytes : (this.#startInode(path) as number);
       names.set(path, inode);
       if (bytes !== 'folder' && typeof inode === 'number') content.set(inode, bytes);
