@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import type { Log } from '../runtime/log.ts';
-import { closed, type ListenAddress, listening } from './listening.ts';
+import { closed, listening } from './listening.ts';
 
 /** Answers a request, or says that it is not for it. */
 export type Route = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean | Promise<boolean>;
@@ -25,7 +26,7 @@ export class HttpServer implements AsyncDisposable {
   /** Opens the listener. Returns the port. @throws Fault `ERR_LISTEN` */
   async listen(address: ListenAddress, name: string): Promise<number> {
     const port = await listening(this.#server, address, name);
-    this.#log.info({ addr: `${address.host ?? ''}:${port}` }, `${name} server listening`);
+    this.#log.info({ addr: formatListenAddress({ host: address.host, port }) }, `${name} server listening`);
     return port;
   }
 

@@ -1,12 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
+import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import { Fault } from '../runtime/fault.ts';
-
-/** Where to listen; without `host` on every address. */
-export interface ListenAddress {
-  readonly host: string | undefined;
-  readonly port: number;
-}
 
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use: stop the other program, or choose another port',
@@ -19,18 +14,22 @@ const ADVICE: Readonly<Record<string, string>> = {
  * Opens `server`. Returns the port, which is another than asked for where that was 0.
  * @throws Fault `ERR_LISTEN` with a sentence that says what to do
  */
-export async function listening(server: Server, { host, port }: ListenAddress, name: string): Promise<number> {
+export async function listening(server: Server, where: ListenAddress, name: string): Promise<number> {
   try {
-    server.listen({ port, ...(host === undefined ? {} : { host }) });
+    server.listen(where);
     await once(server, 'listening');
   } catch (cause) {
     const { code = '', message } = cause as NodeJS.ErrnoException;
-    throw new Fault('ERR_LISTEN', `cannot listen for ${name} on ${host ?? ''}:${port}: ${ADVICE[code] ?? message}`, {
-      cause,
-    });
+    throw new Fault(
+      'ERR_LISTEN',
+      `cannot listen for ${name} on ${formatListenAddress(where)}: ${ADVICE[code] ?? message}`,
+      {
+        cause,
+      },
+    );
   }
   const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : port;
+  return typeof address === 'object' && address !== null ? address.port : where.port;
 }
 
 /** Resolves when `server` has closed; closes it if need be. Connections are the caller's to end. */

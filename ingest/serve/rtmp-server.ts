@@ -1,10 +1,11 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import type { Hub } from '../relay/hub.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import type { AddressLimits } from './address-limits.ts';
-import { closed, type ListenAddress, listening } from './listening.ts';
+import { closed, listening } from './listening.ts';
 import { type ConnectionLimits, RtmpConnection } from './rtmp-connection.ts';
 import type { TlsMaterial } from './tls.ts';
 
@@ -46,7 +47,7 @@ export class RtmpServer implements AsyncDisposable {
     );
     const port = await listening(server, address, 'RTMP');
     this.#servers.push(server);
-    this.#options.log.info({ addr: `${address.host ?? ''}:${port}` }, 'RTMP server listening');
+    this.#options.log.info({ addr: formatListenAddress({ host: address.host, port }) }, 'RTMP server listening');
     return port;
   }
 
@@ -66,7 +67,7 @@ export class RtmpServer implements AsyncDisposable {
     });
     const port = await listening(server, address, 'RTMPS');
     this.#servers.push(server);
-    this.#options.log.info({ addr: `${address.host ?? ''}:${port}` }, 'RTMPS server listening');
+    this.#options.log.info({ addr: formatListenAddress({ host: address.host, port }) }, 'RTMPS server listening');
     return { port, renew: (next) => server.setSecureContext({ ...next }) };
   }
 
