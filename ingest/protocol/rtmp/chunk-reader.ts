@@ -18,6 +18,8 @@ const EXTENDED = 0xff_ffff;
 const MAX_HEADER_BYTES = 18;
 /** A longer message gets its memory as its bytes arrive: what a header claims costs its sender nothing. */
 const BELIEVED_BYTES = 64 * 1024;
+/** And so does one of more chunks than this: who begins messages to drop them makes us allocate no more than this times what it sends. */
+const BELIEVED_CHUNKS = 16;
 /** A type-3 chunk that starts a message repeats the type-0 time as a delta only up to this, in ms: see `#repeatedDelta`. */
 const MAX_REPEATED_TIME = 10_000;
 const MESSAGE_HEADER_BYTES = [11, 7, 3, 0] as const;
@@ -127,7 +129,8 @@ export class ChunkReader {
   /** Memory for `need` bytes of the message, and for the rest of it where that is little, or what is there would be doubled anyway. */
   #grow(stream: ChunkStream, need: number): Buffer {
     const old = stream.body;
-    const wish = Math.max(need, old === undefined ? BELIEVED_BYTES : old.length * 2);
+    const believed = Math.min(BELIEVED_BYTES, this.#chunkSize * BELIEVED_CHUNKS);
+    const wish = Math.max(need, old === undefined ? believed : old.length * 2);
     const body = Buffer.allocUnsafe(Math.min(stream.length, wish));
     if (old !== undefined) old.copy(body, 0, 0, stream.filled);
     stream.body = body;
