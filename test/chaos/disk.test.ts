@@ -48,9 +48,14 @@ class Live implements AsyncDisposable {
     expect(this.numbers).toEqual(this.numbers.map((_, i) => first + i));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends publisher and viewer; may be called twice. */
+  async end(): Promise<void> {
     this.#stop.abort();
     await this.#done;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
   }
 }
 
@@ -126,6 +131,7 @@ describe('a disk that fails', () => {
     writeFileSync(ballast, Buffer.alloc(64 * 1024));
     await expectRecovery(server, live, 'ENOSPC', 'disk-full', () => disk.remount('size=64m'));
     rmSync(ballast);
+    await live.end();
     await server.stop();
     await expectPlayable(`${disk.path}/store`);
   });
@@ -140,6 +146,7 @@ describe('a disk that fails', () => {
     await disk.remount('ro');
     await using live = await Live.start(server, 300);
     await expectRecovery(server, live, 'EROFS', 'disk-error', () => disk.remount('rw'));
+    await live.end();
     await server.stop();
     await expectPlayable(`${disk.path}/store`);
   });
@@ -164,6 +171,7 @@ describe('a disk that fails', () => {
     await using live = await Live.start(server, 300);
     await delay(500);
     await expectRecovery(server, live, 'EACCES', 'disk-error', () => chownSync(spool, NOBODY, NOBODY));
+    await live.end();
     await server.stop();
     await expectPlayable(store);
   });
