@@ -43,21 +43,31 @@ function gstreamerPublisher(sink: string, location: string, copy: string): strin
   return ['-q', '-e', ...pipeline.split(' ')];
 }
 
-/** Hashes may repeat in what these encoders make (silence, a still picture): compares lists as they are. */
-function expectSameFrames(got: readonly HashedFrame[], want: readonly HashedFrame[]): void {
-  expect(got.map((each) => each.hash)).toEqual(want.map((each) => each.hash));
+/**
+ * Proves that `got` is `want`, except for sound before the first picture. Hashes may repeat in what these encoders make (silence, a still
+ * picture), so the lists are compared from their ends.
+ */
+function expectSameFrames(
+  got: readonly HashedFrame[],
+  want: readonly HashedFrame[],
+  fromMs = Number.NEGATIVE_INFINITY,
+): void {
+  const missing = want.slice(0, want.length - got.length);
+  expect(missing.filter((frame) => frame.dts >= fromMs)).toEqual([]);
+  const rest = want.slice(missing.length);
+  expect(got.map((each) => each.hash)).toEqual(rest.map((each) => each.hash));
   for (const [index, frame] of got.entries()) {
-    expect(Math.abs(frame.dts - got[0]!.dts - (want[index]!.dts - want[0]!.dts))).toBeLessThanOrEqual(1.001);
+    expect(Math.abs(frame.dts - got[0]!.dts - (rest[index]!.dts - rest[0]!.dts))).toBeLessThanOrEqual(1.001);
   }
 }
 
 describe.concurrent('publishers', () => {
   it.each([
-    { name: "GStreamer's rtmp2sink", sink: 'rtmp2sink', key: 'rtmp2sink', suffix: '' },
-    { name: 'librtmp (rtmpsink)', sink: 'rtmpsink', key: 'rtmpsink', suffix: '' },
-  ])('$name', async ({ sink, key }) => {
-    const path = `live/${key}`;
-    const copy = temp.join(`${key}.flv`);
+    { name: "GStreamer's rtmp2sink", sink: 'rtmp2sink' },
+    { name: 'librtmp (rtmpsink)', sink: 'rtmpsink' },
+  ])('$name', async ({ sink }) => {
+    const path = `live/${sink}`;
+    const copy = temp.join(`${sink}.flv`);
     await using viewer = watch(server.rtmp(path));
     await server.waitForLog('play command', { stream_key: path });
     await using publisher = start(tool('gst-launch-1.0'), gstreamerPublisher(sink, server.rtmp(path), copy));
@@ -68,7 +78,7 @@ describe.concurrent('publishers', () => {
     const [video, audio] = [await packetsOf(copy, 'v:0'), await packetsOf(copy, 'a:0')];
     expect(video.length).toBe(STREAM_SECONDS * 25);
     expectSameFrames(got.video, video);
-    expectSameFrames(got.audio, audio);
+    expectSameFrames(got.audio, audio, video[0]!.dts);
     expect(got.pictures).toHaveLength(got.video.length);
 
     const { segments } = await completeRecording(server.store, path);
@@ -76,7 +86,7 @@ describe.concurrent('publishers', () => {
     for (const file of files) await expectDecodes(file);
     const filter = 'h264';
     expectSameFrames(await packetsOfAll(files, 'v:0', { filter }), await packetsOf(copy, 'v:0', { filter }));
-    expectSameFrames(await packetsOfAll(files, 'a:0'), audio);
+    expectSameFrames(await packetsOfAll(files, 'a:0'), audio, video[0]!.dts);
   });
 
   it('OBS Studio, with its keyframes 10 s apart, stopped by its user', async () => {
@@ -95,8 +105,10 @@ describe.concurrent('publishers', () => {
     const got = await viewer.finished();
     expect(got.complaints).toEqual([]);
     expect(got.exit.code).toBe(0);
-    expect(got.video).toHaveLength(sent);
-    expect(got.pictures).toHaveLength(sent);
+    // OBS counts what it queued; on "stop" it may throw away the end of its queue.
+    expect(got.video.length).toBeLessThanOrEqual(sent);
+    expect(got.video.length).toBeGreaterThan(sent - 5);
+    expect(got.pictures).toHaveLength(got.video.length);
     expect(got.audio.length).toBeGreaterThan(0);
     const joined = await late.finished();
     expect(joined.complaints).toEqual([]);
@@ -125,7 +137,7 @@ describe('players', () => {
     const gst = ['-q', '-e', 'rtmp2src', `location=${url}`, '!', 'filesink', `location=${temp.join('rtmp2src.flv')}`];
     await using rtmp2src = start(tool('gst-launch-1.0'), gst);
     await using rtmpdump = start(tool('rtmpdump'), ['--live', '--quiet', '-r', url, '-o', temp.join('rtmpdump.flv')]);
-    const sout = `--sout=#std{access=file,mux=ts,dst=${temp.join('vlc.ts')}}`;
+    const sout = `--sout=#std{access=file,mux=avformat{mux=matroska},dst=${temp.join('vlc.mkv')}}`;
     // VLC refuses to run as root.
     const asNobody = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
     await using vlc = start(
@@ -170,12 +182,17 @@ describe('players', () => {
   });
 
   it('VLC received the whole stream', async () => {
-    const got = temp.join('vlc.ts');
-    const video = await packetsOf(got, 'v:0', { filter: 'annexb' });
+    const got = temp.join('vlc.mkv');
     // VLC makes times of its own, so only what it got is compared.
-    const want = await packetsOf(file, 'v:0', { filter: 'h264' });
-    const run = expectRun(video, want, { what: 'video', toleranceMs: Number.POSITIVE_INFINITY });
-    expect(run).toEqual({ from: 0, to: want.length });
+    const any = { toleranceMs: Number.POSITIVE_INFINITY };
+    const filter = 'h264';
+    const [video, audio] = [await packetsOf(file, 'v:0', { filter }), await packetsOf(file, 'a:0')];
+    const seen = expectRun(await packetsOf(got, 'v:0', { filter }), video, { what: 'video', ...any });
+    expect(seen).toEqual({ from: 0, to: video.length });
+    const heard = expectRun(await packetsOf(got, 'a:0'), audio, { what: 'audio', ...any });
+    // Its packetizer keeps the last frame.
+    expect(heard.to).toBeGreaterThanOrEqual(audio.length - 1);
+    expect(audio[heard.from]!.dts).toBeLessThanOrEqual(video[0]!.dts);
   });
 
   it('is recorded beside', async () => {

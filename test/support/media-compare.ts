@@ -4,11 +4,10 @@ import { type HashedFrame, parseFrameMd5 } from './frame-md5.ts';
 import { TempDir } from './temp-dir.ts';
 
 /** How packets are made comparable before they are hashed. `raw`: as they are (RTMP to RTMP). The others through MP4 or TS:
- *  parameter sets, access unit delimiters and SEI are left out, since containers move them. `annexb`: H.264 that is in a TS already. */
+ *  parameter sets, access unit delimiters and SEI are left out, since containers move them. */
 const FILTERS = {
   raw: [],
   h264: ['-bsf', 'h264_mp4toannexb,filter_units=remove_types=6-9'],
-  annexb: ['-bsf', 'filter_units=remove_types=6-9'],
   hevc: ['-bsf', 'hevc_mp4toannexb,filter_units=remove_types=32-35|39-40'],
   // MP4 has no temporal delimiters.
   av1: ['-bsf', 'filter_units=remove_types=2'],
