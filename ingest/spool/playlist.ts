@@ -20,9 +20,8 @@ export function relativeUri(folder: string, key: string): string {
   const to = key.split('/');
   let shared = 0;
   while (shared < from.length && shared < to.length - 1 && from[shared] === to[shared]) shared += 1;
-  const uri = encodeUri([...from.slice(shared).map(() => '..'), ...to.slice(shared)].join('/'));
-  // RFC 3986 §4.2: a first segment with a colon would be read as a scheme; it is percent-encoded, so it never is one.
-  return uri;
+  // RFC 3986 §4.2: a first segment with a colon would be read as a scheme; encoded, it never is one.
+  return encodeUri([...from.slice(shared).map(() => '..'), ...to.slice(shared)].join('/'));
 }
 
 function seconds(ticks: number): string {
@@ -77,17 +76,12 @@ export class Playlist {
     this.#isFileTimeline = header.timeline === 'file';
   }
 
-  /** Segments listed so far. */
-  get lastSeq(): number {
-    return this.#last?.seq ?? 0;
-  }
-
   /** Adds the next stored segment. `gaps`: all that the publication declares. */
   add(entry: SegmentEntry, gaps: readonly RecordingGap[]): void {
     const uri = relativeUri(this.#folder, entry.key);
     const last = this.#last;
     const isNewHeader = last === undefined || last.headerCrc !== entry.headerCrc;
-    const isBreak = last !== undefined && (this.#isFileTimeline || isNewHeader || follows(last, entry, gaps) === false);
+    const isBreak = last !== undefined && (this.#isFileTimeline || isNewHeader || !follows(last, entry, gaps));
     if (isBreak) this.#lines.push('#EXT-X-DISCONTINUITY');
     if (isNewHeader) this.#lines.push(`#EXT-X-MAP:URI="${uri}",BYTERANGE="${entry.headerBytes}@0"`);
     const start = Date.parse(entry.start);

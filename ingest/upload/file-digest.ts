@@ -4,13 +4,6 @@ import { Fault } from '../runtime/fault.ts';
 
 const READ_BYTES = 256 * 1024;
 
-/** What a local file holds. */
-export interface FileDigest {
-  readonly bytes: number;
-  /** Hex. */
-  readonly sha256: string;
-}
-
 /** Opens a segment in the spool. @throws Fault ERR_UPLOAD_SOURCE */
 export async function openSource(file: string): Promise<FileHandle> {
   try {
@@ -41,18 +34,6 @@ export async function* pieces(handle: FileHandle, buffer: Buffer, signal?: Abort
     if (filled > 0) yield buffer.subarray(0, filled);
     if (filled < buffer.length) return;
   }
-}
-
-/** SHA-256 and length of a local file, read in small pieces so that the event loop goes on. @throws Fault ERR_UPLOAD_SOURCE */
-export async function digestFile(file: string, signal?: AbortSignal): Promise<FileDigest> {
-  await using handle = await openSource(file);
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for await (const piece of pieces(handle, Buffer.allocUnsafe(READ_BYTES), signal)) {
-    hash.update(piece);
-    bytes += piece.length;
-  }
-  return { bytes, sha256: hash.digest('hex') };
 }
 
 /** The checksum an S3 store gives an object sent in parts of `partBytes`. @throws Fault ERR_UPLOAD_SOURCE */

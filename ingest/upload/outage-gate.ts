@@ -13,9 +13,11 @@ export type StoreState =
   | { readonly available: true }
   | { readonly available: false; readonly code: string; readonly detail: string; readonly since: number };
 
+/** Longest wait once the program is about to end. */
+const HURRIED_MAX: Milliseconds = 1000;
+
 interface Outage {
   readonly since: number;
-  readonly first: Fault;
   last: Fault;
   attempts: number;
   isProbing: boolean;
@@ -35,7 +37,7 @@ export function jitter({ min, max }: RetryBounds, attempt: number, random = Math
  * logged once, and its end once.
  */
 export class OutageGate {
-  readonly #bounds: RetryBounds;
+  #bounds: RetryBounds;
   readonly #log: Log;
   readonly #waiting = new Set<() => void>();
   #outage: Outage | undefined;
@@ -80,7 +82,7 @@ export class OutageGate {
   failed(fault: Fault): void {
     if (!this.#outage) {
       this.#log.warn({ code: fault.code, detail: fault.message }, 'store unavailable');
-      this.#outage = { since: Date.now(), first: fault, last: fault, attempts: 0, isProbing: true, retryAt: 0 };
+      this.#outage = { since: Date.now(), last: fault, attempts: 0, isProbing: true, retryAt: 0 };
     }
     const outage = this.#outage;
     // Attempts that were under way when the outage began fail one after the other: they are the same failure.
@@ -101,8 +103,10 @@ export class OutageGate {
     this.#wakeAll();
   }
 
-  /** Tries again now: the program is about to end. */
+  /** Tries again now, and does not wait long any more: the program is about to end. */
   hurry(): void {
+    const { min, max } = this.#bounds;
+    this.#bounds = { min: Math.min(min, HURRIED_MAX), max: Math.min(max, HURRIED_MAX) };
     if (this.#outage) this.#outage.retryAt = 0;
     this.#wakeAll();
   }

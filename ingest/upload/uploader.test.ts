@@ -1,4 +1,5 @@
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryStore } from '../../test/support/memory-store.ts';
 import {
@@ -334,6 +335,48 @@ describe('names that are taken', () => {
     await waitFor('it', () => publication.pending.length === 0);
     expect(store.segments.at(-1)).toBe('old/name-3.mp4');
   });
+});
+
+it('reconnects, streams and patterns as they may: nothing is ever overwritten', async () => {
+  const pattern = fc.constantFrom(
+    '%s',
+    '%s_%d',
+    '%s%d',
+    '%Y/%s_seg%03d',
+    '%T',
+    '%s_%T_seg%04d',
+    '%p/take%d/x',
+    '%m-%02d',
+  );
+  const options = fc.oneof(
+    pattern.map((segmentPattern) => ({ segmentPattern })),
+    fc.constantFrom({}, { layout: 'flat' } as const, { layout: 'flat', segmentDuration: 0 } as const),
+  );
+  const paths = fc.array(fc.constantFrom('a/b', 'a_b', 'a/b1', 'a/b-2'), { minLength: 2, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(options, paths, async (changes, streams) => {
+      const named = layoutWith(changes);
+      const shared = new MemoryStore();
+      shared.before = () => new Promise(setImmediate);
+      // As for a bucket: each publication numbers from 1, and knows nothing of the others.
+      const publications = await Promise.all(streams.map((path) => spool.openPublication(headerOf({ path }))));
+      for (const seq of [1, 2, 3]) {
+        for (const publication of publications) await spoolSegment(publication, seq, { layout: named, number: seq });
+      }
+      const entries = publications.map((publication) => publication.entries);
+      for (const publication of publications) await publication.end('unpublish', new Date());
+      await using uploader = start({}, named, shared);
+      expect(await flush(uploader)).toBe(true);
+      expect(shared.segments).toHaveLength(3 * streams.length);
+      const stored = new Set(shared.segments.map((key) => hashOf(shared.objects.get(key)!)));
+      expect(stored).toEqual(new Set(entries.flat().map(({ sha256 }) => sha256)));
+      const pages = [...shared.objects].filter(([key]) => key.includes('/pub/')).map(([, bytes]) => parsePage(bytes));
+      for (const { key, sha256 } of pages.flatMap((page) => page.entries)) {
+        expect(hashOf(shared.objects.get(key)!)).toBe(sha256);
+      }
+    }),
+    { numRuns: 20 },
+  );
 });
 
 describe('a damaged segment', () => {

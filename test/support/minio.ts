@@ -1,5 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { tool } from '../setup/tools.ts';
 import { freePort } from './ports.ts';
@@ -102,14 +100,5 @@ export class Minio implements AsyncDisposable {
     this.#client.destroy();
     await this.down();
     this.#dir[Symbol.dispose]();
-  }
-}
-
-/** Writes objects as the files that a `file://` store would have. */
-export function writeObjects(objects: readonly BucketObject[], dir: string): void {
-  for (const { key, bytes } of objects) {
-    const file = join(dir, key);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, bytes);
   }
 }
