@@ -4,12 +4,8 @@ import type { EndCause } from '../media/media-event.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import type { MediaMessage } from '../protocol/rtmp/media-message.ts';
 import type { RtmpLimits } from '../protocol/rtmp/rtmp-limits.ts';
-import {
-  type PlayRequest,
-  type PublishRequest,
-  RtmpSession,
-  type RtmpSessionHandler,
-} from '../protocol/rtmp/session.ts';
+import { RtmpSession } from '../protocol/rtmp/session.ts';
+import type { PlayRequest, PublishRequest, RtmpSessionHandler } from '../protocol/rtmp/session-handler.ts';
 import type { Headers } from '../relay/batch.ts';
 import type { Hub, Seat } from '../relay/hub.ts';
 import type { Publication } from '../relay/publication.ts';
@@ -46,6 +42,8 @@ const CAPS_MULTITRACK = 2;
 const PING_EVERY_MS = 30_000;
 /** What was written before `end()` has this long to leave. */
 const LINGER_MS = 5_000;
+/** Bytes of answers since the peer had last read all: who asks and does not read must not fill our memory. */
+const MAX_UNREAD_ANSWERS = 256 * 1024;
 
 type Role = 'none' | 'held' | 'publisher' | 'viewer';
 
@@ -63,6 +61,7 @@ export class RtmpConnection implements RtmpSessionHandler {
   #closingAt: number | undefined;
   #received = 0;
   #sent = 0;
+  #answered = 0;
   #multitrack = false;
   #fourCc = false;
   #streamId = 0;
@@ -89,6 +88,7 @@ export class RtmpConnection implements RtmpSessionHandler {
   /** Called about once a second: deadlines, pings, counters. */
   sweep(now: number): void {
     this.#reportBytes();
+    if (this.#socket.writableLength === 0) this.#answered = 0;
     const { limits } = this.#options;
     if (this.#closingAt !== undefined) {
       if (now - this.#closingAt > LINGER_MS) this.#socket.destroy();
@@ -121,7 +121,10 @@ export class RtmpConnection implements RtmpSessionHandler {
   // What the session says.
 
   send(bytes: Buffer): void {
-    if (this.#seat !== undefined) this.#seat.viewer.sendControl(bytes);
+    if (this.#closingAt !== undefined) return;
+    this.#answered += bytes.length;
+    if (this.#answered > MAX_UNREAD_ANSWERS) this.#fail('ERR_RTMP_FLOOD');
+    else if (this.#seat !== undefined) this.#seat.viewer.sendControl(bytes);
     else this.#socket.write(bytes);
   }
 

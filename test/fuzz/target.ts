@@ -12,7 +12,7 @@ export interface FuzzTarget {
 }
 
 /** A property that an input breaks. */
-export class BrokenProperty extends Error {
+class BrokenProperty extends Error {
   override readonly name = 'BrokenProperty';
 }
 

@@ -2,7 +2,8 @@ import type { AmfValue } from '../../ingest/protocol/rtmp/amf-value.ts';
 import { parseAmf0 } from '../../ingest/protocol/rtmp/amf0.ts';
 import { ChunkReader } from '../../ingest/protocol/rtmp/chunk-reader.ts';
 import type { RtmpLimits } from '../../ingest/protocol/rtmp/rtmp-limits.ts';
-import { RtmpSession, type RtmpSessionHandler } from '../../ingest/protocol/rtmp/session.ts';
+import { RtmpSession } from '../../ingest/protocol/rtmp/session.ts';
+import type { RtmpSessionHandler } from '../../ingest/protocol/rtmp/session-handler.ts';
 
 /** The limits of the default settings. */
 export const TEST_LIMITS: RtmpLimits = {

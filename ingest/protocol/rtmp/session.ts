@@ -1,10 +1,10 @@
-import { ProtocolError, type ProtocolFault } from '../protocol-error.ts';
+import { ProtocolError } from '../protocol-error.ts';
 import { splitAggregate } from './aggregate.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { encodeChunks } from './chunk-writer.ts';
 import { type Command, commandMessage, parseCommand, statusMessage, withoutFormatSelector } from './command.ts';
 import { type ConnectInfo, connectResult, parseConnect } from './connect-info.ts';
-import { type HandshakeScheme, ServerHandshake } from './handshake.ts';
+import { ServerHandshake } from './handshake.ts';
 import type { MediaMessage, MediaMessageType } from './media-message.ts';
 import {
   controlMessage,
@@ -15,62 +15,23 @@ import {
   userControlMessage,
 } from './message.ts';
 import { MessageStreams } from './message-streams.ts';
-import type { RtmpLimits } from './rtmp-limits.ts';
+import type {
+  PlayRefusal,
+  PublishRefusal,
+  RtmpSessionHandler,
+  RtmpSessionOptions,
+  StopCause,
+} from './session-handler.ts';
 import { parseStreamTarget, type StreamTarget } from './stream-path.ts';
 
-/** A client wants to publish. `publishType` is `live`, `record` or `append`, or whatever else it sent. */
-export interface PublishRequest extends StreamTarget {
-  readonly streamId: number;
-  readonly publishType: string;
-}
-
-/** A client wants to watch. `startSeconds` as sent: -2 live or recorded, -1 live, else a position; some send milliseconds. */
-export interface PlayRequest extends StreamTarget {
-  readonly streamId: number;
-  readonly startSeconds: number;
-}
-
-/** The codes of refusals that librtmp and with it OBS know; on others they wait until the connection ends. */
-export type PublishRefusal = 'NetStream.Publish.BadName' | 'NetStream.Publish.Denied' | 'NetStream.Publish.Rejected';
-export type PlayRefusal = 'NetStream.Play.StreamNotFound' | 'NetStream.Play.Failed';
-
-/** How a client ended what it published or watched. */
-export type StopCause = 'FCUnpublish' | 'deleteStream' | 'closeStream';
-
-/** What a session does, and what it learns of its peer. Called while `receive` or one of the session's own methods runs. */
-export interface RtmpSessionHandler {
-  /** Bytes for the peer, in order. A peer that makes us answer and does not read is the caller's to notice. */
-  send(bytes: Buffer): void;
-  onHandshake(info: { readonly scheme: HandshakeScheme }): void;
-  onConnect(info: ConnectInfo): void;
-  /** Answered by `acceptPublish` or `rejectPublish`, now or later. */
-  onPublish(request: PublishRequest): void;
-  /** Answered by `acceptPlay` or `rejectPlay`, now or later. */
-  onPlay(request: PlayRequest): void;
-  /** Only after `acceptPublish`, and until `onStop`. */
-  onMedia(message: MediaMessage): void;
-  /** The client ended its publishing or playing, accepted or not. It may begin again on the same connection. */
-  onStop(info: { readonly streamId: number; readonly cause: StopCause }): void;
-  /** Something odd was passed over. */
-  onSkipped(code: ProtocolFault): void;
-}
-
-/** `chunkSize`: bytes of the chunks this side sends. `random`: for tests. */
-export interface RtmpSessionOptions {
-  readonly limits: RtmpLimits;
-  readonly chunkSize: number;
-  readonly windowAckSize?: number;
-  readonly random?: (size: number) => Buffer;
-}
-
-/** What other servers announce, and what is supposed of a client that announces nothing. Bytes. */
+/** What other servers announce. Bytes. */
 const WINDOW_ACK_SIZE = 2_500_000;
 /** Media that came before its publisher was accepted. */
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
 const MAX_HELD_MESSAGES = 16_384;
 /** Viewers get their media on this message stream: then one Buffer serves all of them. */
 const PLAY_STREAM_ID = 1;
-/** Commands that are answered with an empty result, for clients that wait for one. */
+/** A client's answers to us: they want none. */
 const ANSWERS: ReadonlySet<string> = new Set(['_result', '_error', 'onStatus']);
 
 /**
@@ -93,7 +54,8 @@ export class RtmpSession {
   #heldBytes = 0;
   #received = 0;
   #acknowledged = 0;
-  #ackEvery = WINDOW_ACK_SIZE;
+  /** The window that the peer asked for; 0 while it did not. Unasked-for acknowledgements would pile up at publishers that never read. */
+  #ackEvery = 0;
   #peerBandwidth = 0;
 
   constructor(options: RtmpSessionOptions, handler: RtmpSessionHandler) {
@@ -124,7 +86,7 @@ export class RtmpSession {
     }
     this.#chunks.receive(bytes, at);
     // At half the window: a client that stops at the whole one never has to.
-    if ((this.#received - this.#acknowledged) * 2 >= this.#ackEvery) {
+    if (this.#ackEvery > 0 && (this.#received - this.#acknowledged) * 2 >= this.#ackEvery) {
       this.#acknowledged = this.#received;
       this.#send(controlMessage(MESSAGE.ACKNOWLEDGEMENT, this.#received % 0x1_0000_0000));
     }
@@ -225,7 +187,7 @@ export class RtmpSession {
         this.#onUserControl(body);
         break;
       case MESSAGE.WINDOW_ACK_SIZE:
-        if (body.length >= 4) this.#ackEvery = body.readUInt32BE() || WINDOW_ACK_SIZE;
+        if (body.length >= 4) this.#ackEvery = body.readUInt32BE();
         break;
       case MESSAGE.SET_PEER_BANDWIDTH:
         this.#onPeerBandwidth(body);
