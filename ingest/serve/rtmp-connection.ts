@@ -123,8 +123,10 @@ export class RtmpConnection implements RtmpSessionHandler {
   send(bytes: Buffer): void {
     if (this.#closingAt !== undefined) return;
     this.#answered += bytes.length;
-    if (this.#answered > MAX_UNREAD_ANSWERS) this.#fail('ERR_RTMP_FLOOD');
-    else if (this.#seat !== undefined) this.#seat.viewer.sendControl(bytes);
+    if (this.#answered > MAX_UNREAD_ANSWERS) {
+      this.#fail('ERR_RTMP_FLOOD');
+      this.#socket.destroy(); // it would not read a farewell either
+    } else if (this.#seat !== undefined) this.#seat.viewer.sendControl(bytes);
     else this.#socket.write(bytes);
   }
 
