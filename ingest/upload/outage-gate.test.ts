@@ -114,4 +114,17 @@ describe('the gate', () => {
     gate.hurry();
     await stays.entered;
   });
+
+  it('in haste never waits longer than a second', async () => {
+    const gate = new OutageGate(BOUNDS, keptLog());
+    gate.failed(DOWN);
+    gate.hurry();
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      const { seen, entered } = visitor(gate);
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(seen.isIn).toBe(true);
+      await entered;
+      gate.failed(DOWN);
+    }
+  });
 });
