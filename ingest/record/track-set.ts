@@ -66,7 +66,7 @@ export function mainTrackOf(tracks: readonly SegmentTrack[]): Track | undefined 
 }
 
 /** Whether cuts are decided on pictures, or on time alone. */
-export function isVideoLed(tracks: readonly SegmentTrack[]): boolean {
+function isVideoLed(tracks: readonly SegmentTrack[]): boolean {
   const main = mainTrackOf(tracks);
   return main !== undefined && isVideoTrack(main);
 }

@@ -20,7 +20,7 @@ export async function scanSegment(disk: Disk, path: string): Promise<SegmentScan
 }
 
 /** The longest segment that a playlist lists whole: 2 × `segmentDuration`, up to the next second; in 90 kHz ticks. */
-export function listedWholeTicks(segmentDurationMs: number): number {
+function listedWholeTicks(segmentDurationMs: number): number {
   const targetMs = segmentDurationMs === 0 ? OPEN_ENDED_TARGET_MS : Math.ceil((2 * segmentDurationMs) / 1000) * 1000;
   return targetMs * TICKS_PER_MS;
 }
@@ -96,6 +96,6 @@ function startsOf(fragments: readonly ScannedFragment[]): number[] {
   return fragments.map((fragment) => fragment.start);
 }
 
-export function endOf(fragments: readonly ScannedFragment[]): number {
+function endOf(fragments: readonly ScannedFragment[]): number {
   return fragments.reduce((end, fragment) => Math.max(end, fragment.end), 0);
 }

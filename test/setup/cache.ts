@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** Where tests keep what is slow to make: tools, source clips. Safe to delete at any time. */
-export const CACHE_ROOT = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'headwater');
+const CACHE_ROOT = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'headwater');
 
 /** What one cache entry is made of. Any change of `recipe` makes another entry. */
 export interface CacheEntry {

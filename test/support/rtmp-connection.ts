@@ -28,7 +28,7 @@ export interface Status {
 }
 
 /** The server answered a command with `_error`, or a request with an error status. */
-export class RtmpRefused extends Error {
+class RtmpRefused extends Error {
   override readonly name = 'RtmpRefused';
   readonly code: string;
   constructor(status: Status) {
