@@ -50,7 +50,7 @@ export const PROTOCOL_FAULTS = {
   ERR_RTMP_FLOOD: {
     action: 'close',
     meaning:
-      'A publisher sent more media than a session keeps, before it was told that it may publish; or a peer goes on asking and does not read the answers.',
+      'A publisher sent more media than a session keeps before it was told that it may publish; or a peer goes on asking and does not read the answers, or sends thousands of messages that mean nothing.',
   },
   ERR_RTMP_DISCARDED: {
     action: 'skip',

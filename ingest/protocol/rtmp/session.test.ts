@@ -454,6 +454,16 @@ describe('RtmpSession: everything else', () => {
     expect(trace.take()).toEqual(want);
   });
 
+  it('passes over 10,000 odd messages of who does not publish, and any number of who does', () => {
+    const trace = connected();
+    trace.receive(media(0, ''), Buffer.alloc(9_999, 0xc3));
+    expect(new Set(trace.take())).toEqual(new Set(['skipped ERR_RTMP_STRAY_MEDIA']));
+    trace.receive(PUBLISH, media(0, '', 9), Buffer.alloc(20_000, 0xc3));
+    expect(trace.take().slice(2)).toHaveLength(20_001);
+    trace.receive(command(1, 'closeStream', 0, null), media(0, ''));
+    expect(trace.take()).toEqual(['stop 1 closeStream', 'skipped ERR_RTMP_STRAY_MEDIA', 'fault ERR_RTMP_FLOOD']);
+  });
+
   it('refuses the 33rd message stream', () => {
     const trace = connected();
     trace.receive(...Array.from({ length: 31 }, () => CREATE));

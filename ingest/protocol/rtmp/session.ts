@@ -1,4 +1,4 @@
-import { ProtocolError } from '../protocol-error.ts';
+import { ProtocolError, type ProtocolFault } from '../protocol-error.ts';
 import { splitAggregate } from './aggregate.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { encodeChunks } from './chunk-writer.ts';
@@ -29,6 +29,8 @@ const WINDOW_ACK_SIZE = 2_500_000;
 /** Media that came before its publisher was accepted. */
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
 const MAX_HELD_MESSAGES = 16_384;
+/** Messages passed over, of a peer that does not publish: one byte makes one, and each is counted. */
+const MAX_ODDITIES = 10_000;
 /** Viewers get their media on this message stream: then one Buffer serves all of them. */
 const PLAY_STREAM_ID = 1;
 /** A client's answers to us: they want none. */
@@ -52,6 +54,7 @@ export class RtmpSession {
   #streamId = 0;
   #held: MediaMessage[] = [];
   #heldBytes = 0;
+  #oddities = 0;
   #received = 0;
   #acknowledged = 0;
   /** The window that the peer asked for; 0 while it did not. Unasked-for acknowledgements would pile up at publishers that never read. */
@@ -65,7 +68,7 @@ export class RtmpSession {
     this.#handshake = new ServerHandshake((bytes) => handler.send(bytes), options.random);
     this.#chunks = new ChunkReader(options.limits, {
       onMessage: (type, streamId, timestamp, body) => this.#onMessage(type, streamId, timestamp, body),
-      onDiscarded: () => handler.onSkipped('ERR_RTMP_DISCARDED'),
+      onDiscarded: () => this.#skip('ERR_RTMP_DISCARDED'),
     });
   }
 
@@ -160,6 +163,19 @@ export class RtmpSession {
     this.#send(userControlMessage(USER_EVENT.PING_REQUEST, Math.trunc(now) % 0x1_0000_0000));
   }
 
+  /** Publishers may be as odd as they like: some drones are, all day. Others have no reason to. */
+  #skip(code: ProtocolFault): void {
+    this.#handler.onSkipped(code);
+    if (this.#publishing === 'yes') return;
+    this.#oddities += 1;
+    if (this.#oddities > MAX_ODDITIES) {
+      throw new ProtocolError(
+        'ERR_RTMP_FLOOD',
+        `more than ${MAX_ODDITIES} odd messages of a peer that does not publish`,
+      );
+    }
+  }
+
   #send(...messages: OutgoingMessage[]): void {
     this.#handler.send(encodeChunks(messages, this.#chunkSize));
   }
@@ -198,14 +214,14 @@ export class RtmpSession {
         // The chunk reader has obeyed the first two. Who never acknowledges is no worse a client.
         break;
       default:
-        this.#handler.onSkipped('ERR_RTMP_UNKNOWN_MESSAGE');
+        this.#skip('ERR_RTMP_UNKNOWN_MESSAGE');
     }
   }
 
   /** Media of the one publication: on its message stream, or on 0 by encoders that do not know of streams. */
   #onMedia(type: MediaMessageType, streamId: number, timestamp: number, body: Buffer): void {
     if (this.#publishing === 'no' || (streamId !== this.#streamId && streamId !== 0)) {
-      this.#handler.onSkipped('ERR_RTMP_STRAY_MEDIA');
+      this.#skip('ERR_RTMP_STRAY_MEDIA');
     } else if (this.#publishing === 'yes') {
       this.#handler.onMedia({ type, timestamp, body });
     } else {
@@ -229,10 +245,10 @@ export class RtmpSession {
       } else if (type === MESSAGE.DATA_AMF3) {
         this.#onMedia(MESSAGE.DATA, streamId, time, withoutFormatSelector(part));
       } else {
-        this.#handler.onSkipped('ERR_RTMP_AGGREGATE');
+        this.#skip('ERR_RTMP_AGGREGATE');
       }
     });
-    if (!isWhole) this.#handler.onSkipped('ERR_RTMP_AGGREGATE');
+    if (!isWhole) this.#skip('ERR_RTMP_AGGREGATE');
   }
 
   /** RTMP 1.0 §7.1.7. Short, unknown and client-side events are common and mean nothing here. */
@@ -254,7 +270,7 @@ export class RtmpSession {
   #onCommand(streamId: number, body: Buffer): void {
     const command = parseCommand(body);
     if (command === undefined) {
-      this.#handler.onSkipped('ERR_RTMP_UNREADABLE_COMMAND');
+      this.#skip('ERR_RTMP_UNREADABLE_COMMAND');
     } else if (command.name === 'connect') {
       this.#onConnect(command);
     } else if (this.#connect === undefined) {
@@ -333,7 +349,7 @@ export class RtmpSession {
     if (this.#isBusy()) {
       const what = 'a connection carries one stream: this one publishes or plays already';
       this.#send(statusMessage(streamId, 'error', 'NetStream.Publish.BadName', what));
-      this.#handler.onSkipped('ERR_RTMP_SECOND_STREAM');
+      this.#skip('ERR_RTMP_SECOND_STREAM');
       return;
     }
     const target = this.#targetOf(args[0], connect, streamId, 'NetStream.Publish.Rejected');
@@ -347,7 +363,7 @@ export class RtmpSession {
     if (this.#isBusy() || streamId !== PLAY_STREAM_ID) {
       const what = 'a connection carries one stream, and plays it on the first message stream it creates';
       this.#send(statusMessage(streamId, 'error', 'NetStream.Play.Failed', what));
-      this.#handler.onSkipped('ERR_RTMP_SECOND_STREAM');
+      this.#skip('ERR_RTMP_SECOND_STREAM');
       return;
     }
     const target = this.#targetOf(args[0], connect, streamId, 'NetStream.Play.Failed');
