@@ -65,12 +65,6 @@ export function mainTrackOf(tracks: readonly SegmentTrack[]): Track | undefined 
   return tracks[0]?.config.track;
 }
 
-/** Whether cuts are decided on pictures, or on time alone. */
-function isVideoLed(tracks: readonly SegmentTrack[]): boolean {
-  const main = mainTrackOf(tracks);
-  return main !== undefined && isVideoTrack(main);
-}
-
 function isSame(a: ConfigEvent, b: ConfigEvent): boolean {
   return codecName(a) === codecName(b) && a.record.equals(b.record);
 }
