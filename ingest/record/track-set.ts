@@ -1,4 +1,4 @@
-import { type ConfigEvent, type Track, type TrackMetadataEvent } from '../media/media-event.ts';
+import type { ConfigEvent, Track, TrackMetadataEvent } from '../media/media-event.ts';
 import type { SegmentTrack } from './segment-format.ts';
 
 /** What is known of a track. */
