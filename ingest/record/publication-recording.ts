@@ -368,7 +368,7 @@ export class PublicationRecording implements MediaSink {
       this.#working = false;
       if (!isTidy) this.#resolveDone();
       else if (this.#failed.length > 0) this.#work(true);
-      else if (this.#end) this.#conclude();
+      else if (this.#end) void this.#conclude();
       else this.#arm();
     });
   }
@@ -410,14 +410,18 @@ export class PublicationRecording implements MediaSink {
     if (this.#origin !== undefined) void this.#publication?.base(this.#origin);
   }
 
-  #conclude(): void {
+  /** Says that it ended, once; where the disk delays that line, waits on. */
+  async #conclude(): Promise<void> {
     const { cause, at } = this.#end as { cause: EndCause; at: Date };
-    if (this.#lastDts !== undefined && this.#origin !== undefined) {
-      this.#declareStop(this.#closedEnd(), this.#lastDts - this.#origin);
+    const publication = this.#publication as SpooledPublication;
+    if (publication.ended === undefined) {
+      if (this.#lastDts !== undefined && this.#origin !== undefined) {
+        this.#declareStop(this.#closedEnd(), this.#lastDts - this.#origin);
+      }
+      await publication.end(cause, at);
     }
-    void this.#publication
-      ?.end(cause, at)
-      .then(() => (this.#publication?.hasUnwritten ? this.#work(true) : this.#resolveDone()));
+    if (publication.hasUnwritten) this.#work(true);
+    else this.#resolveDone();
   }
 
   #declare(from: number, to: number, cause: RecordingGap['cause']): void {
