@@ -84,7 +84,7 @@ it('ends at once on a second signal while the store is away, and the next start 
     expect(await stopped).toEqual({ code: 143, signal: null });
     frames = stream.lastSeen;
   }
-  await using server = await startServer({ ownStore: true, args: ['--store', `file://${dir.path}/store`, ...spool] });
+  await using server = await startServer({ args: ['--store', `file://${dir.path}/store`, ...spool] });
   const recording = await completeRecording(`${dir.path}/store`, PATH);
   expect(await framesOf(recording)).toBeGreaterThan(frames);
   expect(await server.metric('headwater_upload_backlog_segments')).toBe(0);
