@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 
 /** Letters, marks and digits of any script and `-_.+=@,` stay; everything else is percent-encoded, `%` too: so two paths never become one. */
 const UNSAFE = /[^\p{L}\p{M}\p{N}\-_.+=@,]/gu;
-/** Bytes of one encoded component, and of a whole encoded path: file systems take 255 a name, S3 1,024 a key. */
-const COMPONENT_BYTES = 120;
+/** Most bytes of one encoded component, and of a whole encoded path: file systems take 255 a name, S3 1,024 a key. */
+export const COMPONENT_BYTES = 120;
 const PATH_BYTES = 480;
 const HASH_DIGITS = 16;
 

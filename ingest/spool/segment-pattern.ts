@@ -1,4 +1,5 @@
 import { Fault } from '../runtime/fault.ts';
+import { COMPONENT_BYTES } from './key-encoding.ts';
 
 /** What a pattern is made of. `width` is the least number of digits. */
 export type PatternToken =
@@ -13,8 +14,10 @@ export type TimeField = 'Y' | 'm' | 'D' | 'H' | 'M' | 'S' | 'T';
 const PLACEHOLDERS = '%s %p %r %d %0Nd %T %Y %m %D %H %M %S %%';
 const MAX_PATTERN = 512;
 const MAX_WIDTH = 12;
-/** Bytes left for literal text in one component of a name beside everything a placeholder may become. */
-const MAX_TEXT = 80;
+/** Bytes that one component of a name may take: file systems have 255, of which `.mp4.part`, `-1234567` and the like take some. */
+const MAX_COMPONENT = 225;
+/** Most bytes that a placeholder becomes. */
+const WIDTH = { stream: COMPONENT_BYTES, path: COMPONENT_BYTES, recording: 32, number: 16, time: 15 } as const;
 
 function refuse(pattern: string, why: string): never {
   throw new Fault('ERR_CONFIG_PATTERN', `segment pattern "${pattern}": ${why}`);
@@ -56,10 +59,12 @@ function checkText(pattern: string, tokens: readonly PatternToken[]): void {
   const drawn = tokens.map((t) => (t.kind === 'text' ? t.text : '\u0001')).join('');
   if (/[\0\u0002-\u001f\u007f\\]/.test(drawn)) refuse(pattern, 'control characters and backslashes are not allowed');
   if (drawn.endsWith('/')) refuse(pattern, 'it names a folder; end it with a file name');
-  for (const component of drawn.split('/')) {
-    if (component.startsWith('.')) refuse(pattern, 'no part of it may begin with a dot');
-    const text = Buffer.byteLength(component.replaceAll('\u0001', ''));
-    if (text > MAX_TEXT) refuse(pattern, `more than ${MAX_TEXT} bytes of text between two slashes`);
+  if (drawn.split('/').some((component) => component.startsWith('.'))) {
+    refuse(pattern, 'no part of it may begin with a dot');
+  }
+  const widest = tokens.map((t) => (t.kind === 'text' ? t.text : 'x'.repeat(WIDTH[t.kind]))).join('');
+  if (widest.split('/').some((component) => Buffer.byteLength(component) > MAX_COMPONENT)) {
+    refuse(pattern, `it could make a name of more than ${MAX_COMPONENT} bytes between two slashes`);
   }
   for (const kind of ['stream', 'path', 'recording', 'number'] as const) {
     if (tokens.filter((t) => t.kind === kind).length > 1) refuse(pattern, `a placeholder stands in it twice`);
