@@ -67,7 +67,6 @@ it('ends at once on a second signal while the store is away, and the next start 
   let frames = 0;
   {
     await using server = await startServer({
-      ownStore: true,
       args: [...away, ...spool, '--segment-duration', '2s'],
       env,
     });
