@@ -113,8 +113,8 @@ class StreamMeters {
   }
 
   follow({ pub }: PublicationInfo): MediaSink {
-    const meter = new StreamMeter((codec, record) =>
-      typeof codec === 'string' ? (describeCodec(codec, record) ?? {}) : {},
+    const meter = new StreamMeter((codec, record, frame) =>
+      typeof codec === 'string' ? describeCodec(codec, record, frame) : undefined,
     );
     this.#byPub.set(pub, meter);
     return {
