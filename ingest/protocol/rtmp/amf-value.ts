@@ -39,18 +39,15 @@ const MAX_VALUES = 65_536;
 const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 
 /**
- * What one message may still cost. References count as much as what they refer to, so a decoded message can be walked
- * as a tree in bounded time, however often it refers to itself.
+ * What one message may still cost. References count as much as what they refer to, in values, text and depth, so a decoded message can be
+ * walked as a tree in bounded time and on a bounded stack, however often it refers to itself.
  */
 export class AmfBudget {
   #depth = 0;
+  /** The deepest level since `measure` was last called. */
+  #deepest = 0;
   #values = 0;
   #textBytes = 0;
-
-  /** Values counted so far. The difference around a value is its weight. */
-  get values(): number {
-    return this.#values;
-  }
 
   /** Bytes of text counted so far. */
   get textBytes(): number {
@@ -60,9 +57,7 @@ export class AmfBudget {
   /** @throws ProtocolError ERR_AMF_TOO_DEEP. */
   enter(): void {
     this.#depth += 1;
-    if (this.#depth > MAX_DEPTH) {
-      throw new ProtocolError('ERR_AMF_TOO_DEEP', `values nested more than ${MAX_DEPTH} deep`);
-    }
+    this.#reach(this.#depth);
   }
 
   leave(): void {
@@ -78,34 +73,61 @@ export class AmfBudget {
       throw new ProtocolError('ERR_AMF_TOO_MANY', `more than ${MAX_TEXT_BYTES} bytes of text`);
     }
   }
+
+  /** Counts a value again that was counted before. @throws ProtocolError ERR_AMF_TOO_MANY, ERR_AMF_TOO_DEEP. */
+  repeat(cost: AmfCost): void {
+    this.spend(cost.values, cost.textBytes);
+    this.#reach(this.#depth + cost.levels);
+  }
+
+  /** Begins to count a value; returns the function that says, at its end, what it cost. */
+  measure(): () => AmfCost {
+    const [depth, outerDeepest, values, textBytes] = [this.#depth, this.#deepest, this.#values, this.#textBytes];
+    this.#deepest = depth;
+    return () => {
+      const levels = this.#deepest - depth;
+      this.#deepest = Math.max(outerDeepest, this.#deepest);
+      return { values: this.#values - values + 1, textBytes: this.#textBytes - textBytes, levels };
+    };
+  }
+
+  #reach(depth: number): void {
+    if (depth > MAX_DEPTH) throw new ProtocolError('ERR_AMF_TOO_DEEP', `values nested more than ${MAX_DEPTH} deep`);
+    this.#deepest = Math.max(this.#deepest, depth);
+  }
+}
+
+/** What a value costs who walks it: itself and all in it, their text, the levels of nesting. */
+interface AmfCost {
+  readonly values: number;
+  readonly textBytes: number;
+  readonly levels: number;
 }
 
 /** A table of values that later ones may refer to by index. One still being read can't be referred to: no cycles. */
 export class AmfReferences {
-  readonly #entries: { value: AmfValue; values: number; textBytes: number; whole: boolean }[] = [];
+  readonly #entries: { readonly value: AmfValue; cost: AmfCost | undefined }[] = [];
 
   /** Takes the next index for `value`; returns the function to call when it has been read to its end. */
   begin(value: AmfValue, budget: AmfBudget): () => void {
-    const entry = { value, values: budget.values, textBytes: budget.textBytes, whole: false };
+    const entry: { value: AmfValue; cost: AmfCost | undefined } = { value, cost: undefined };
     this.#entries.push(entry);
+    const measured = budget.measure();
     return () => {
-      entry.values = budget.values - entry.values + 1;
-      entry.textBytes = budget.textBytes - entry.textBytes;
-      entry.whole = true;
+      entry.cost = measured();
     };
   }
 
   /** Takes the next index for a value without parts, of `textBytes` bytes. */
   add(value: AmfValue, textBytes: number): void {
-    this.#entries.push({ value, values: 1, textBytes, whole: true });
+    this.#entries.push({ value, cost: { values: 1, textBytes, levels: 0 } });
   }
 
-  /** @throws ProtocolError ERR_AMF_UNSUPPORTED, ERR_AMF_TOO_MANY. */
+  /** @throws ProtocolError ERR_AMF_UNSUPPORTED, ERR_AMF_TOO_MANY, ERR_AMF_TOO_DEEP. */
   get(index: number, budget: AmfBudget): AmfValue {
     const entry = this.#entries[index];
-    if (!entry?.whole)
-      throw new ProtocolError('ERR_AMF_UNSUPPORTED', `reference ${index} to a value that is not there`);
-    budget.spend(entry.values, entry.textBytes);
+    if (!entry?.cost) throw new ProtocolError('ERR_AMF_UNSUPPORTED', `reference ${index} to a value that is not there`);
+    budget.repeat(entry.cost);
     return entry.value;
   }
 }

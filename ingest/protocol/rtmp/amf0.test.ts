@@ -94,6 +94,12 @@ const FAULTS: { name: string; bytes: string; code: string; before?: AmfValue[] }
     code: 'ERR_AMF_TOO_MANY',
   },
   {
+    // Found by the fuzzer: each array is flat in the bytes, and one level deeper than the last for who walks it.
+    name: 'nesting by references',
+    bytes: `0a 00000001 05 ${Array.from({ length: 40 }, (_, n) => `0a 00000001 07 00${n.toString(16).padStart(2, '0')}`).join('')}`,
+    code: 'ERR_AMF_TOO_DEEP',
+  },
+  {
     name: 'a long text referred to many times',
     bytes: `0a 00000001 0c 00010000 ${'61'.repeat(65_536)} ${'07 0000'.repeat(64)}`,
     code: 'ERR_AMF_TOO_MANY',

@@ -80,6 +80,11 @@ const FAULTS = [
     code: 'ERR_AMF_TOO_MANY',
   },
   {
+    name: 'nesting by references',
+    bytes: `09 53 01 09 03 01 01 ${Array.from({ length: 40 }, (_, n) => `09 03 01 09 ${(2 * (n + 1)).toString(16).padStart(2, '0')}`).join('')}`,
+    code: 'ERR_AMF_TOO_DEEP',
+  },
+  {
     name: 'a long XML document referred to many times',
     bytes: `09 8123 01  07 ffff7f ${'78'.repeat(0xfffff)} ${'07 02'.repeat(80)}`,
     code: 'ERR_AMF_TOO_MANY',

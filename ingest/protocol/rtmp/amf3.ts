@@ -114,10 +114,8 @@ class Amf3Reader {
     if (marker > DICTIONARY)
       throw new ProtocolError('ERR_AMF_UNSUPPORTED', `AMF3 type ${marker} at byte ${this.#r.at - 1}`);
     const head = this.#u29();
-    if ((head & 1) === 0) return this.#objects.get(head >> 1, this.#budget);
-    const length = head >> 1;
     this.#budget.enter();
-    const value = this.#inline(marker, length, head);
+    const value = (head & 1) === 0 ? this.#objects.get(head >> 1, this.#budget) : this.#inline(marker, head >> 1, head);
     this.#budget.leave();
     return value;
   }
