@@ -189,7 +189,7 @@ export class RtmpConnection implements RtmpSessionHandler {
       },
       onHeaders: (headers) => this.#headersSent(headers),
       onCut: (frames) => this.#log.info({ frames }, 'viewer too slow: moved on to a keyframe'),
-      onEnd: (reason) => this.#viewerEnded(request.streamId, reason),
+      onEnd: (reason) => this.#viewerEnded(request, reason),
     });
     this.#seat.take();
   }
@@ -260,7 +260,7 @@ export class RtmpConnection implements RtmpSessionHandler {
     }
   }
 
-  #viewerEnded(streamId: number, reason: ViewerEnd): void {
+  #viewerEnded({ streamId, path }: PlayRequest, reason: ViewerEnd): void {
     this.#log.info({ reason }, 'viewer ended');
     if (reason === 'stalled') {
       this.#options.meter.count('headwater_connection_faults_total', 'ERR_VIEWER_STALLED');
@@ -269,7 +269,8 @@ export class RtmpConnection implements RtmpSessionHandler {
     }
     if (reason === 'not-found') {
       this.#options.meter.count('headwater_viewers_refused_total', reason);
-      this.#session.rejectPlay(streamId, 'NetStream.Play.StreamNotFound', 'nobody publishes on this path');
+      const words = `nobody publishes ${path} (small and capital letters are not the same)`;
+      this.#session.rejectPlay(streamId, 'NetStream.Play.StreamNotFound', words);
     } else {
       this.#session.endPlay();
     }

@@ -78,7 +78,9 @@ describe.concurrent('publishers', () => {
     const [video, audio] = [await packetsOf(copy, 'v:0'), await packetsOf(copy, 'a:0')];
     expect(video.length).toBe(STREAM_SECONDS * 25);
     expectSameFrames(got.video, video);
-    expectSameFrames(got.audio, audio, video[0]!.dts);
+    // flvmux sends sound that is a few ms later than a picture before it.
+    const fromMs = video[0]!.dts + 50;
+    expectSameFrames(got.audio, audio, fromMs);
     expect(got.pictures).toHaveLength(got.video.length);
 
     const { segments } = await completeRecording(server.store, path);
@@ -86,7 +88,7 @@ describe.concurrent('publishers', () => {
     for (const file of files) await expectDecodes(file);
     const filter = 'h264';
     expectSameFrames(await packetsOfAll(files, 'v:0', { filter }), await packetsOf(copy, 'v:0', { filter }));
-    expectSameFrames(await packetsOfAll(files, 'a:0'), audio, video[0]!.dts);
+    expectSameFrames(await packetsOfAll(files, 'a:0'), audio, fromMs);
   });
 
   it('OBS Studio, with its keyframes 10 s apart, stopped by its user', async () => {

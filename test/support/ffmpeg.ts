@@ -74,7 +74,7 @@ const HARMLESS = [
   /deprecated pixel format/, // swscale, of encoders' yuvj
   /Failed to update header with correct/, // of an FLV that can't be sought in
   /Found duplicated MOOV Atom/, // its HLS reader shows the MP4 demuxer every EXT-X-MAP after the first one
-  /^\[null @/, // the muxer that throws everything away, of times it has rounded itself
+  /^\[(null|framemd5) @/, // our own outputs, of times that they have rounded to the frame rate themselves
   /Timestamps are unset in a packet/, // muxers' habit
   /do not have a set of stream/,
 ];

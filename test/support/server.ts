@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly nodeArgs?: readonly string[];
   readonly uid?: number;
   readonly gid?: number;
+  /** `args` are all of the command line, but for the other listeners and the log's format: as a person types it. */
+  readonly plain?: boolean;
   /** Neither `--store` nor `--spool` are given: `args` say where recordings go. */
   readonly ownStore?: boolean;
 }
@@ -74,9 +76,10 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     ...(options.nodeArgs ?? []),
     join(ROOT, 'cli.ts'),
     'serve',
-    ...['--listen', `127.0.0.1:${ports.rtmp}`, '--http-listen', `127.0.0.1:${ports.http}`],
-    ...['--metrics-addr', `127.0.0.1:${ports.metrics}`, '--log-format', 'json', '--log-level', 'debug'],
-    ...(options.ownStore ? [] : ['--store', `file://${store}`, '--spool', spool]),
+    ...['--http-listen', `127.0.0.1:${ports.http}`, '--metrics-addr', `127.0.0.1:${ports.metrics}`],
+    ...['--log-format', 'json'],
+    ...(options.plain ? [] : ['--listen', `127.0.0.1:${ports.rtmp}`, '--log-level', 'debug']),
+    ...(options.plain || options.ownStore ? [] : ['--store', `file://${store}`, '--spool', spool]),
     ...(options.args ?? []),
   ];
   const child = start(process.execPath, args, {
