@@ -14,7 +14,7 @@ export type SpoolLevel = 'ok' | 'warn' | 'full';
 const RATE_WINDOW_MS = 30_000;
 
 /** Decides the level. A spool that was full is not so again before it is halfway back to `warnAt`, so that it does not flap. */
-function decideLevel(
+export function decideLevel(
   fraction: number,
   before: SpoolLevel,
   { warnAt, fullAt }: { readonly warnAt: number; readonly fullAt: number },

@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import { AAC_48, AVC_720, drawn, header } from '../../test/support/drawn-media.ts';
+import { type DiskImage, MemoryDisk } from '../../test/support/memory-disk.ts';
+import { recover } from '../../test/support/power-loss.ts';
+import { feed, RecordingBench } from '../../test/support/recorded-run.ts';
+import { segmentsOf } from '../../test/support/segment-packets.ts';
+import { scanSegment } from './scanned-entry.ts';
+import type { QueuedPublication } from './spool-queue.ts';
+
+const SECOND = 90_000;
+const MEDIA = [header(AVC_720), header(AAC_48), ...drawn('KppppppppppppppppppppppppKpppppppppppp')];
+
+/** Two segments: 0 to 2.5 s in five fragments, the rest in three. Frame n stands at n × 100 ms. */
+async function twoSegments(): Promise<{ disk: MemoryDisk; bench: RecordingBench; publication: QueuedPublication }> {
+  const disk = new MemoryDisk();
+  const bench = await RecordingBench.open('/spool', { disk, record: { segmentDuration: 2000 } });
+  await bench.record(MEDIA);
+  return { disk, bench, publication: bench.spool.publications[0]! };
+}
+
+/** What a killed process leaves behind of the same media: the newest segment still open. */
+async function killed(): Promise<{ image: DiskImage; part: string }> {
+  const disk = new MemoryDisk();
+  const bench = await RecordingBench.open('/spool', { disk, record: { segmentDuration: 6000 } });
+  const { adapt } = bench.publish();
+  await feed(adapt, MEDIA);
+  await expect.poll(() => bench.recorder.status('live/test')?.durable?.dts).toBeGreaterThan(3 * SECOND);
+  const { image } = disk;
+  await bench[Symbol.asyncDispose]();
+  return { image, part: [...image.keys()].find((path) => path.endsWith('.part'))! };
+}
+
+const flip = (at: number) => (bytes: Buffer) => {
+  bytes[at]! ^= 0x10;
+};
+
+describe('salvage of a closed segment with a flipped bit', () => {
+  it('keeps every whole fragment under the same number, and declares the rest', async () => {
+    const { disk, bench, publication } = await twoSegments();
+    const { file, entry } = publication.pending[0]!;
+    const fragments = (await scanSegment(disk, file)).fragments;
+    disk.corrupt(file, flip(fragments[2]!.offset + 300));
+    await publication.salvage(1);
+    const [kept] = publication.pending;
+    expect(kept?.entry).toMatchObject({ seq: 1, key: entry.key, tfdt: 0, recovered: true, aligned: true });
+    expect(kept?.entry.sha256).toBe(await disk.sha256(kept!.file));
+    expect(kept?.entry.bytes).toBe((await disk.stat(kept!.file))?.bytes);
+    expect((await scanSegment(disk, kept!.file)).fragments.map(({ sequence }) => sequence)).toEqual([1, 2, 4, 5]);
+    expect(publication.gaps).toEqual([{ from: fragments[1]!.end, to: fragments[3]!.start, cause: 'damaged' }]);
+    expect(await disk.stat(`${file}.damaged`)).toBeDefined();
+    const numbers = (await segmentsOf(disk, publication)).flat().map(({ number }) => number);
+    const lost = (n: number) => n * 9000 >= fragments[2]!.start && n * 9000 < fragments[3]!.start;
+    expect(numbers).toEqual(Array.from({ length: 38 }, (_, n) => n).filter((n) => !lost(n)));
+    await bench[Symbol.asyncDispose]();
+  });
+
+  it('in its first fragment: what is left does not begin on a keyframe, and says so', async () => {
+    const { disk, bench, publication } = await twoSegments();
+    const { file, entry } = publication.pending[0]!;
+    const { fragments } = await scanSegment(disk, file);
+    disk.corrupt(file, flip(fragments[0]!.offset + 300));
+    await publication.salvage(1);
+    const kept = publication.entries[0]!;
+    expect(kept.aligned).toBe(false);
+    expect(publication.gaps).toEqual([{ from: 0, to: fragments[1]!.start, cause: 'damaged' }]);
+    expect(Date.parse(kept.start) - Date.parse(entry.start)).toBe(kept.tfdt / 90);
+    expect(kept.tfdt + kept.duration).toBe(entry.tfdt + entry.duration);
+    await bench[Symbol.asyncDispose]();
+  });
+
+  it('in its header: nothing of it can be played, all of it is declared and set aside', async () => {
+    const { disk, bench, publication } = await twoSegments();
+    const { file, entry } = publication.pending[1]!;
+    disk.corrupt(file, flip(200));
+    await publication.salvage(2);
+    expect(publication.entries.map(({ seq }) => seq)).toEqual([1]);
+    expect(publication.gaps).toEqual([{ from: entry.tfdt, to: entry.tfdt + entry.duration, cause: 'damaged' }]);
+    expect(await disk.stat(file)).toBeUndefined();
+    expect(await disk.stat(`${file}.damaged`)).toBeDefined();
+    await bench[Symbol.asyncDispose]();
+  });
+
+  it('is found when the server starts, too', async () => {
+    const { disk, bench, publication } = await twoSegments();
+    const { file } = publication.pending[0]!;
+    const { fragments } = await scanSegment(disk, file);
+    await bench[Symbol.asyncDispose]();
+    disk.corrupt(file, flip(fragments[2]!.offset + 300));
+    const spool = await recover('/spool', disk);
+    const [again] = spool.publications;
+    expect(again?.gaps.map(({ cause }) => cause)).toEqual(['damaged']);
+    expect(again?.entries.map(({ recovered }) => recovered)).toEqual([true, false]);
+    await spool[Symbol.asyncDispose]();
+  });
+
+  it('a closed file that is gone is declared', async () => {
+    const { disk, bench, publication } = await twoSegments();
+    const { file, entry } = publication.pending[0]!;
+    await bench[Symbol.asyncDispose]();
+    await disk.unlink(file);
+    const spool = await recover('/spool', disk);
+    expect(spool.publications[0]?.gaps).toEqual([{ from: 0, to: entry.duration, cause: 'damaged' }]);
+    expect(spool.publications[0]?.entries.map(({ seq }) => seq)).toEqual([2]);
+    await spool[Symbol.asyncDispose]();
+  });
+});
+
+describe('a flipped bit in what a killed process left open', () => {
+  it('in a fragment: that fragment goes, all others stay', async () => {
+    const { image, part } = await killed();
+    const disk = new MemoryDisk(image);
+    const { fragments } = await scanSegment(disk, part);
+    disk.corrupt(part, flip(fragments[3]!.offset + 300));
+    const spool = await recover('/spool', disk);
+    const [publication] = spool.publications;
+    const kept = (await scanSegment(disk, publication!.pending[0]!.file)).fragments.map(({ sequence }) => sequence);
+    expect(kept).toEqual(fragments.map(({ sequence }) => sequence).filter((sequence) => sequence !== 4));
+    expect(publication?.gaps.map(({ cause }) => cause)).toEqual(['damaged', 'crash']);
+    await spool[Symbol.asyncDispose]();
+  });
+
+  it('in the header: set aside, declared, never in the queue', async () => {
+    const { image, part } = await killed();
+    const disk = new MemoryDisk(image);
+    disk.corrupt(part, flip(120));
+    const spool = await recover('/spool', disk);
+    const [publication] = spool.publications;
+    expect(publication?.entries).toEqual([]);
+    expect(publication?.gaps).toEqual([{ from: 0, cause: 'damaged' }]);
+    expect(await disk.stat(`${part}.damaged`)).toBeDefined();
+    await spool[Symbol.asyncDispose]();
+  });
+
+  it('in the first line of the journal: the segments speak for the publication', async () => {
+    const { image, part } = await killed();
+    const disk = new MemoryDisk(image);
+    const journal = `${part.slice(0, part.lastIndexOf('/'))}/journal`;
+    disk.corrupt(journal, flip(30));
+    const spool = await recover('/spool', disk);
+    const [publication] = spool.publications;
+    expect(publication?.header).toMatchObject({ path: 'live/test', format: 'fmp4', timeline: 'recording' });
+    expect(publication?.entries).toHaveLength(1);
+    expect(publication?.sourceDtsOffset).toBe(0);
+    await spool[Symbol.asyncDispose]();
+  });
+});

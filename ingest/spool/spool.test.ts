@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { MemoryDisk } from '../../test/support/memory-disk.ts';
+import { RecordingBench } from '../../test/support/recorded-run.ts';
+import { headerOf, openSpool, spoolSegment } from '../../test/support/spooled-segments.ts';
+import { TempDir } from '../../test/support/temp-dir.ts';
+import { parseJournal } from './journal.ts';
+import type { SpooledPublication } from './spooled-publication.ts';
+
+async function filesOf(disk: MemoryDisk): Promise<string[]> {
+  return [...disk.image]
+    .filter(([, content]) => content !== 'folder')
+    .map(([path]) => path.slice(path.lastIndexOf('/') + 1));
+}
+
+async function journalOf(disk: MemoryDisk, publication: SpooledPublication): Promise<string[]> {
+  return parseJournal(await disk.readAll(`${publication.folder}/journal`)).lines.map(({ t }) => t);
+}
+
+describe('spool', () => {
+  it('is one process at a time: a second one is told who has it', async () => {
+    using dir = new TempDir('lock');
+    const spool = await openSpool(dir.join('spool'));
+    await expect(openSpool(dir.join('spool'))).rejects.toMatchObject({
+      code: 'ERR_SPOOL_LOCKED',
+      message: expect.stringContaining(String(process.pid)),
+    });
+    await spool[Symbol.asyncDispose]();
+    await (await openSpool(dir.join('spool')))[Symbol.asyncDispose]();
+  });
+
+  it('takes over the lock of a process that was killed, of an earlier one with the same id, and of a torn write', async () => {
+    using dir = new TempDir('lock');
+    mkdirSync(dir.join('spool'));
+    const child = spawn(process.execPath, ['-e', '']);
+    await once(child, 'exit');
+    const holder = { host: hostname(), boot: 'another', started: '1' };
+    const stale = [
+      { ...holder, pid: child.pid },
+      { ...holder, pid: process.pid },
+    ].map((each) => JSON.stringify(each));
+    for (const content of [...stale, '']) {
+      writeFileSync(dir.join('spool', '.lock'), content);
+      await (await openSpool(dir.join('spool')))[Symbol.asyncDispose]();
+    }
+  });
+
+  it('a stored segment is journalled, then deleted; a finished publication leaves nothing', async () => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    for (const seq of [1, 2, 3]) await spoolSegment(publication, seq);
+    expect(publication.storedThrough).toBe(0);
+    await publication.markStored(2, 'elsewhere.mp4');
+    expect([publication.storedThrough, publication.isStored(2), publication.entries[1]?.key]).toEqual([
+      0,
+      true,
+      'elsewhere.mp4',
+    ]);
+    await publication.markStored(1, publication.entries[0]!.key);
+    expect(publication.storedThrough).toBe(2);
+    expect((await filesOf(disk)).filter((name) => name.endsWith('.mp4'))).toHaveLength(1);
+    await publication.markStored(3, publication.entries[2]!.key);
+    await publication.end('unpublish', new Date());
+    await publication.finish();
+    expect(bench.spool.publications).toEqual([]);
+    expect(await filesOf(disk)).toEqual(['.lock']);
+    expect([...disk.image.keys()]).toEqual(['/', '/spool', '/spool/.lock']);
+    expect(bench.spool.usage.usedBytes).toBe(0);
+  });
+
+  it('a disk too full for the journal: the stored file makes room for the line that says so', async () => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    await spoolSegment(publication, 1);
+    let isFull = true;
+    disk.onChange = (operation, path) => {
+      if (operation === 'truncate' && path.endsWith('.stored')) isFull = false;
+      if (operation === 'append' && isFull) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    };
+    await publication.markStored(1, publication.entries[0]!.key);
+    expect(await journalOf(disk, publication)).toEqual(['open', 'closed', 'stored']);
+    expect((await filesOf(disk)).sort()).toEqual(['.lock', 'journal']);
+  });
+
+  it('lines that the disk refuses wait, in order, and are seen meanwhile', async () => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    disk.onChange = () => {
+      throw Object.assign(new Error('read-only'), { code: 'EROFS' });
+    };
+    await publication.gap({ from: 1, to: 2, cause: 'loss' });
+    await publication.gap({ from: 3, to: 4, cause: 'loss' });
+    expect(publication.gaps).toHaveLength(2);
+    expect(publication.hasUnwritten).toBe(true);
+    await expect(publication.finish()).rejects.toMatchObject({ code: 'EROFS' });
+    disk.onChange = () => {};
+    await expect.poll(() => publication.hasUnwritten, { timeout: 5000 }).toBe(false);
+    expect(await journalOf(disk, publication)).toEqual(['open', 'gap', 'gap']);
+  });
+
+  it('names of one publication that would be equal are told apart', async () => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    for (const seq of [1, 2]) await spoolSegment(publication, seq, { key: 'a/same.mp4' });
+    const part = await publication.createPart('b/same.mp4', 2);
+    expect(new Set([...publication.pending.map(({ file }) => file), part.path]).size).toBe(3);
+  });
+
+  it('tells of changes afterwards, never within', async () => {
+    await using bench = await RecordingBench.open('/spool', { disk: new MemoryDisk() });
+    const publication = await bench.spool.openPublication(headerOf());
+    let told = 0;
+    const stop = bench.spool.onChange(() => {
+      told += 1;
+    });
+    const done = publication.gap({ from: 0, to: 1, cause: 'loss' });
+    await done;
+    expect(told).toBe(0);
+    await expect.poll(() => told).toBe(1);
+    stop();
+    await publication.gap({ from: 1, to: 2, cause: 'loss' });
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect(told).toBe(1);
+  });
+
+  it('a folder that can not be used: it says what is wrong, and takes publications as soon as it can', async () => {
+    const disk = new MemoryDisk();
+    disk.onChange = () => {
+      throw Object.assign(new Error('denied'), { code: 'EACCES' });
+    };
+    await using bench = await RecordingBench.open('/spool', { disk });
+    expect(bench.spool.fault).toMatchObject({
+      code: 'ERR_SPOOL_UNWRITABLE',
+      message: expect.stringContaining('/spool'),
+    });
+    await expect(bench.spool.openPublication(headerOf())).rejects.toMatchObject({ code: 'ERR_SPOOL_UNWRITABLE' });
+    disk.onChange = () => {};
+    await bench.spool.openPublication(headerOf());
+    expect(bench.spool.fault).toBeUndefined();
+    expect(bench.spool.publications).toHaveLength(1);
+  });
+});
