@@ -6,6 +6,7 @@ import { MEDIA_TARGETS } from './media-targets.ts';
 import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
 import { RTMP_TARGETS } from './rtmp-targets.ts';
+import { shrink } from './shrink.ts';
 import type { FuzzTarget } from './target.ts';
 
 /** What fuzz.ts starts this worker with. `shared`: what is being run, for when it never comes back; see fuzz.ts. */
@@ -104,9 +105,13 @@ async function run(): Promise<FuzzResult> {
       state[1] = input.length;
       state[2] = targets.indexOf(target);
       Atomics.add(state, 0, 1);
-      const what = await judge(target, input, random.u32(), slowest[target.name] as { ms: number });
+      const splitSeed = random.u32();
+      const what = await judge(target, input, splitSeed, slowest[target.name] as { ms: number });
       counts[target.name] = (counts[target.name] as number) + 1;
-      if (what !== undefined) return result([0, 0], { target: target.name, input, what });
+      if (what !== undefined) {
+        const again = (shorter: Buffer): Promise<string | undefined> => judge(target, shorter, splitSeed, { ms: 0 });
+        return result([0, 0], { target: target.name, input: await shrink(input, what, again), what });
+      }
     }
     if (job.input) return result([0, 0]);
     if (atAFifth === undefined && elapsed() >= job.seconds / 5) atAFifth = await memoryNow();
