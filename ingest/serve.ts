@@ -58,19 +58,19 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   metrics.gauge('headwater_streams', () => [...hub.streams.values()].filter((stream) => stream.publication).length);
   metrics.gauge('headwater_viewers', () => hub.viewersByProtocol());
 
-  const addresses = new AddressLimits(config.limits);
+  const addresses = new AddressLimits(config.limits, log, metrics);
   const rtmp = stack.use(
     new RtmpServer({ hub, limits: config.limits, addresses, chunkSize: config.rtmp.chunkSize, log, meter: metrics }),
   );
   const views = new StreamViews(hub, (pub) => meters.of(pub), recording);
   const routes = [apiRoute(views, apiToken(config)), flvRoute(hub, log, metrics)];
-  const http = stack.use(new HttpServer(routes, log, config.limits));
+  const http = stack.use(new HttpServer(routes, { log, meter: metrics, limits: config.limits, addresses }));
   let isReady = false;
   const health = {
     isReady: () => isReady,
     metrics: async () => ({ contentType: metrics.contentType, body: await metrics.text() }),
   };
-  const probes = stack.use(new HttpServer([healthRoute(health)], log, config.limits));
+  const probes = stack.use(new HttpServer([healthRoute(health)], { log, meter: metrics, limits: config.limits }));
 
   const ports: { -readonly [K in keyof RunningServer['ports']]: number } = {};
   if (config.rtmp.listen) ports.rtmp = await rtmp.listen(config.rtmp.listen);

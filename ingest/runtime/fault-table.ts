@@ -33,15 +33,32 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     meaning: 'The configuration record of a track cannot be described in fragmented MP4.',
     remedy: 'Record with `--format flv`, or publish with another encoder.',
   },
+  ERR_HTTP_HEADERS_TOO_LARGE: {
+    meaning: 'The headers of an HTTP request, its URL among them, are longer than 16 KiB.',
+    remedy: 'Check the program that sent it: URLs here are short, and no cookies are wanted.',
+  },
+  ERR_HTTP_MALFORMED: {
+    meaning: 'What came on the HTTP port is no HTTP request.',
+    remedy: 'Check the port: RTMP and TLS have ports of their own.',
+  },
   ERR_HTTP_METHOD: { meaning: 'The API was asked with another method than GET.', remedy: 'Use GET.' },
   ERR_HTTP_NOT_FOUND: {
     meaning: 'Nothing is served at this URL.',
     remedy: 'Live streams are at `/{app}/{name}.flv`, the API at `/api/v1/streams`.',
   },
+  ERR_HTTP_PIPELINED: {
+    meaning: 'A connection sent another HTTP request before the answer to the one before had ended.',
+    remedy: 'Use one connection for each live stream, and wait for answers.',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    meaning: 'A connection to the HTTP port did not send a whole request within `limits.request`.',
+    remedy: 'Port scanners and health checks by bare TCP cause it; they do no harm.',
+  },
   ERR_HTTP_URL: { meaning: 'The target of an HTTP request is no URL.', remedy: 'Check the program that sent it.' },
   ERR_INTERNAL: { meaning: 'The server failed on a request.', remedy: OURS },
   ERR_LIMIT_PENDING_PER_ADDRESS: {
-    meaning: 'One address holds `limits.pendingPerAddress` connections that are neither publisher nor viewer yet.',
+    meaning:
+      'One address holds `limits.pendingPerAddress` connections that have not been accepted as publisher or viewer yet; further ones are closed at once.',
     remedy: 'Raise the limit where many clients share an address behind a proxy.',
   },
   ERR_LIMIT_SESSIONS_PER_ADDRESS: {

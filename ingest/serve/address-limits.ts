@@ -1,40 +1,73 @@
-/** Counts connections by the address they come from. */
+import type { Log } from '../runtime/log.ts';
+import type { Meter } from '../runtime/meter.ts';
+
+/** Refused connections are counted one by one, and logged at most this often, ms: a flood of them must not become one of lines. */
+const LOG_EVERY_MS = 1_000;
+
+/** Counts connections by the address they come from, over all listeners that viewers and publishers use. */
 export class AddressLimits {
   readonly #pending = new Map<string, number>();
   readonly #sessions = new Map<string, number>();
   readonly #maxPending: number;
   readonly #maxSessions: number;
+  readonly #log: Log;
+  readonly #meter: Meter;
+  #loggedAt = Number.NEGATIVE_INFINITY;
 
-  /** `pending`: not yet publisher or viewer. `sessions`: accepted ones, 0 for no limit. */
-  constructor(limits: { readonly pendingPerAddress: number; readonly sessionsPerAddress: number }) {
-    this.#maxPending = limits.pendingPerAddress;
-    this.#maxSessions = limits.sessionsPerAddress;
+  /** `pending`: not yet accepted as publisher or viewer. `sessions`: publishers and viewers. 0 for no limit. */
+  constructor(
+    limits: { readonly pendingPerAddress: number; readonly sessionsPerAddress: number },
+    log: Log,
+    meter: Meter,
+  ) {
+    this.#maxPending = limits.pendingPerAddress || Number.POSITIVE_INFINITY;
+    this.#maxSessions = limits.sessionsPerAddress || Number.POSITIVE_INFINITY;
+    this.#log = log;
+    this.#meter = meter;
   }
 
-  /** Counts a new connection; undefined when its address has too many that wait. */
+  /** Counts a new connection; undefined when its address has too many that wait: counted and logged, the caller closes it. */
   open(address: string): AddressTicket | undefined {
-    if (!enter(this.#pending, address, this.#maxPending)) return undefined;
-    let held: Map<string, number> | undefined = this.#pending;
+    if (!enter(this.#pending, address, this.#maxPending)) {
+      this.#refused(address);
+      return undefined;
+    }
+    let isPending = true;
+    let isSession = false;
+    const accept = (): void => {
+      if (isPending) leave(this.#pending, address);
+      isPending = false;
+    };
     return {
-      accept: () => {
-        if (held === this.#sessions) return true;
-        if (!enter(this.#sessions, address, this.#maxSessions === 0 ? Infinity : this.#maxSessions)) return false;
-        if (held !== undefined) leave(held, address);
-        held = this.#sessions;
-        return true;
+      request: () => {
+        isSession ||= enter(this.#sessions, address, this.#maxSessions);
+        return isSession;
       },
+      accept,
       close: () => {
-        if (held !== undefined) leave(held, address);
-        held = undefined;
+        accept();
+        if (isSession) leave(this.#sessions, address);
+        isSession = false;
       },
     };
+  }
+
+  #refused(address: string): void {
+    const code = 'ERR_LIMIT_PENDING_PER_ADDRESS';
+    this.#meter.count('headwater_connection_faults_total', code);
+    const now = performance.now();
+    if (now - this.#loggedAt < LOG_EVERY_MS) return;
+    this.#loggedAt = now;
+    this.#log.warn({ code, peer_addr: address }, 'connections refused');
   }
 }
 
 /** One connection's place in the count. */
 export interface AddressTicket {
-  /** It is now a publisher or viewer; false when its address has too many of them. */
-  accept(): boolean;
+  /** It asks to publish or to play: false when its address has too many who do. It is pending still. */
+  request(): boolean;
+  /** It has been let in: no longer pending. */
+  accept(): void;
   close(): void;
 }
 

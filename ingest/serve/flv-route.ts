@@ -12,7 +12,7 @@ import { logHeadersSent } from './viewer-log.ts';
 /** `GET /{path}.flv`: the live stream over HTTP, until it ends. `?tracks=all` for more than the first track of each kind. */
 export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
   let lastId = 0;
-  return (request, response, url) => {
+  return (request, response, url, ticket) => {
     if (!url.pathname.endsWith('.flv')) return false;
     if (request.method !== 'GET') {
       sendJson(response, 405, { code: 'ERR_HTTP_METHOD', message: 'only GET' });
@@ -28,10 +28,19 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
       { peer_addr: `${request.socket.remoteAddress}:${request.socket.remotePort}`, protocol: 'http-flv' },
       'play command',
     );
+    if (!ticket.request()) {
+      const code = 'ERR_LIMIT_SESSIONS_PER_ADDRESS';
+      meter.count('headwater_viewers_refused_total', code);
+      meter.count('headwater_connection_faults_total', code);
+      own.warn({ code }, 'connection closed');
+      sendJson(response, 429, { code, message: 'too many sessions from this address' });
+      return true;
+    }
     let begun = false;
     const sink = new HttpBody(request.socket, request.httpVersion !== '1.0');
     const seat = hub.seat(path, url.searchParams.get('tracks') === 'all' ? 'flv-full' : 'flv-base', sink, {
       onReady: () => {
+        ticket.accept();
         meter.count('headwater_viewers_total', 'http-flv');
         own.info({ total_subscribers: hub.streams.get(path)?.viewerCount ?? 1 }, 'Subscriber added');
         sink.begin({ 'content-type': 'video/x-flv', 'access-control-allow-origin': '*' });
@@ -57,6 +66,7 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
           sendJson(response, 404, { code: 'ERR_STREAM_NOT_FOUND', message: `nobody publishes ${path}` });
         } else if (reason === 'stalled') {
           meter.count('headwater_connection_faults_total', 'ERR_VIEWER_STALLED');
+          own.warn({ code: 'ERR_VIEWER_STALLED' }, 'connection closed');
           sink.destroy();
         } else {
           sink.end();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import { Fault } from '../runtime/fault.ts';
+import type { Log } from '../runtime/log.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use: stop the other program, or choose another port',
@@ -14,7 +15,7 @@ const ADVICE: Readonly<Record<string, string>> = {
  * Opens `server`. Returns the port, which is another than asked for where that was 0.
  * @throws Fault `ERR_LISTEN` with a sentence that says what to do
  */
-export async function listening(server: Server, where: ListenAddress, name: string): Promise<number> {
+export async function listening(server: Server, where: ListenAddress, name: string, log: Log): Promise<number> {
   try {
     server.listen(where);
     await once(server, 'listening');
@@ -28,6 +29,8 @@ export async function listening(server: Server, where: ListenAddress, name: stri
       },
     );
   }
+  // A connection that the kernel could not hand over (no descriptors left): the peer tries again, the listener goes on.
+  server.on('error', (error) => log.warn({ reason: error.message }, `${name} server could not accept a connection`));
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : where.port;
 }

@@ -44,6 +44,7 @@ const PING_EVERY_MS = 30_000;
 const LINGER_MS = 5_000;
 /** Bytes of answers since the peer had last read all: who asks and does not read must not fill our memory. */
 const MAX_UNREAD_ANSWERS = 256 * 1024;
+const TOO_MANY_SESSIONS = 'too many sessions from this address';
 
 type Role = 'none' | 'held' | 'publisher' | 'viewer';
 
@@ -52,10 +53,14 @@ export class RtmpConnection implements RtmpSessionHandler {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #session: RtmpSession;
+  readonly #ownLog: Log;
+  /** The same, with the path once there is one. */
   #log: Log;
   #role: Role = 'none';
   readonly #openedAt = performance.now();
   #handshaken = false;
+  /** Since when it neither publishes nor plays. */
+  #idleSince = this.#openedAt;
   #lastReadAt = this.#openedAt;
   #lastPingAt = this.#openedAt;
   #closingAt: number | undefined;
@@ -73,7 +78,8 @@ export class RtmpConnection implements RtmpSessionHandler {
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#log = options.log.child({ conn_id: options.id });
+    this.#ownLog = options.log.child({ conn_id: options.id });
+    this.#log = this.#ownLog;
     this.#session = new RtmpSession({ limits: options.limits, chunkSize: options.chunkSize }, this);
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
@@ -94,7 +100,7 @@ export class RtmpConnection implements RtmpSessionHandler {
       if (now - this.#closingAt > LINGER_MS) this.#socket.destroy();
     } else if (this.#role === 'none') {
       if (!this.#handshaken && now - this.#openedAt > limits.handshake) this.#fail('ERR_RTMP_HANDSHAKE_TIMEOUT');
-      else if (this.#handshaken && now - this.#openedAt > limits.request) this.#fail('ERR_RTMP_REQUEST_TIMEOUT');
+      else if (this.#handshaken && now - this.#idleSince > limits.request) this.#fail('ERR_RTMP_REQUEST_TIMEOUT');
     } else if (this.#publication !== undefined) {
       if (now - this.#lastReadAt > limits.publisherRead) this.#endPublisher('ERR_PUBLISHER_READ_TIMEOUT');
       else if (now - this.#publication.lastMediaAt > limits.publisherMedia)
@@ -147,10 +153,13 @@ export class RtmpConnection implements RtmpSessionHandler {
   }
 
   onPublish(request: PublishRequest): void {
-    this.#log = this.#log.child({ stream_key: request.path });
+    if (this.#closingAt !== undefined) return; // what came behind a refused one
+    this.#log = this.#ownLog.child({ stream_key: request.path });
     this.#log.info({ type: request.publishType }, 'publish command');
-    if (!this.#options.ticket.accept()) {
-      this.#refuse(request.streamId, 'ERR_LIMIT_SESSIONS_PER_ADDRESS');
+    if (!this.#options.ticket.request()) {
+      this.#session.rejectPublish(request.streamId, 'NetStream.Publish.Denied', TOO_MANY_SESSIONS);
+      this.#options.meter.count('headwater_publications_refused_total', 'ERR_LIMIT_SESSIONS_PER_ADDRESS');
+      this.#fail('ERR_LIMIT_SESSIONS_PER_ADDRESS');
       return;
     }
     this.#role = 'held';
@@ -159,7 +168,7 @@ export class RtmpConnection implements RtmpSessionHandler {
       { path: request.path, protocol: this.#options.protocol, connId: this.#options.id },
       {
         onAccepted: (publication) => this.#published(publication),
-        onRefused: () => this.#refuse(request.streamId, 'ERR_PATH_BUSY'),
+        onRefused: () => this.#refuse(request.streamId),
         onReplaced: (cause) => {
           this.#log.info({ cause }, 'publisher replaced');
           this.#session.unpublishedByServer('NetStream.Publish.BadName', 'another publisher took over');
@@ -170,11 +179,13 @@ export class RtmpConnection implements RtmpSessionHandler {
   }
 
   onPlay(request: PlayRequest): void {
-    this.#log = this.#log.child({ stream_key: request.path });
+    if (this.#closingAt !== undefined) return;
+    this.#log = this.#ownLog.child({ stream_key: request.path });
     this.#log.info({ start: request.startSeconds }, 'play command');
-    if (!this.#options.ticket.accept()) {
-      this.#session.rejectPlay(request.streamId, 'NetStream.Play.Failed', 'too many sessions from this address');
-      this.#fault('ERR_LIMIT_SESSIONS_PER_ADDRESS');
+    if (!this.#options.ticket.request()) {
+      this.#session.rejectPlay(request.streamId, 'NetStream.Play.Failed', TOO_MANY_SESSIONS);
+      this.#options.meter.count('headwater_viewers_refused_total', 'ERR_LIMIT_SESSIONS_PER_ADDRESS');
+      this.#fail('ERR_LIMIT_SESSIONS_PER_ADDRESS');
       return;
     }
     this.#role = 'viewer';
@@ -183,6 +194,7 @@ export class RtmpConnection implements RtmpSessionHandler {
     const { hub, meter, protocol } = this.#options;
     this.#seat = hub.seat(request.path, full ? 'rtmp-full' : 'rtmp-base', this.#socket, {
       onReady: () => {
+        this.#options.ticket.accept();
         this.#session.acceptPlay(request.streamId);
         meter.count('headwater_viewers_total', protocol);
         this.#log.info({ total_subscribers: hub.streams.get(request.path)?.viewerCount ?? 1 }, 'Subscriber added');
@@ -205,6 +217,7 @@ export class RtmpConnection implements RtmpSessionHandler {
     this.#seat?.leave();
     this.#seat = undefined;
     this.#role = 'none';
+    this.#idleSince = performance.now();
   }
 
   onSkipped(code: string): void {
@@ -233,21 +246,17 @@ export class RtmpConnection implements RtmpSessionHandler {
 
   #published(publication: Publication): void {
     this.#role = 'publisher';
+    this.#options.ticket.accept();
     this.#publication = publication;
     this.#adapter = new RtmpToMedia(publication, { onSkipped: (code) => this.onSkipped(code) });
     this.#session.acceptPublish(this.#streamId);
   }
 
-  #refuse(streamId: number, code: 'ERR_PATH_BUSY' | 'ERR_LIMIT_SESSIONS_PER_ADDRESS'): void {
+  #refuse(streamId: number): void {
     this.#role = 'none';
-    this.#options.meter.count('headwater_publications_refused_total', code);
-    this.#log.warn({ code }, 'publisher refused');
-    const busy = code === 'ERR_PATH_BUSY';
-    this.#session.rejectPublish(
-      streamId,
-      busy ? 'NetStream.Publish.BadName' : 'NetStream.Publish.Denied',
-      busy ? 'somebody already publishes on this path' : 'too many sessions from this address',
-    );
+    this.#options.meter.count('headwater_publications_refused_total', 'ERR_PATH_BUSY');
+    this.#log.warn({ code: 'ERR_PATH_BUSY' }, 'publisher refused');
+    this.#session.rejectPublish(streamId, 'NetStream.Publish.BadName', 'somebody already publishes on this path');
     this.#end();
   }
 
@@ -263,7 +272,7 @@ export class RtmpConnection implements RtmpSessionHandler {
   #viewerEnded({ streamId, path }: PlayRequest, reason: ViewerEnd): void {
     this.#log.info({ reason }, 'viewer ended');
     if (reason === 'stalled') {
-      this.#options.meter.count('headwater_connection_faults_total', 'ERR_VIEWER_STALLED');
+      this.#fail('ERR_VIEWER_STALLED');
       this.#socket.destroy();
       return;
     }

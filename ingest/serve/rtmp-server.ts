@@ -1,10 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import type { Hub } from '../relay/hub.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
-import type { AddressLimits } from './address-limits.ts';
+import type { AddressLimits, AddressTicket } from './address-limits.ts';
 import { closed, listening } from './listening.ts';
 import { type ConnectionLimits, RtmpConnection } from './rtmp-connection.ts';
 import type { TlsMaterial } from './tls.ts';
@@ -27,6 +27,8 @@ const WRITE_MARK_BYTES = 1024 * 1024;
 export class RtmpServer implements AsyncDisposable {
   readonly #options: RtmpServerOptions;
   readonly #connections = new Set<RtmpConnection>();
+  /** Who is still in the TLS handshake, by address and port. */
+  readonly #shaking = new Map<string, { readonly socket: Socket; readonly ticket: AddressTicket }>();
   readonly #servers: Server[] = [];
   readonly #sweeper: NodeJS.Timeout;
   #lastId = 0;
@@ -41,14 +43,8 @@ export class RtmpServer implements AsyncDisposable {
   }
 
   /** Opens an RTMP listener. Returns the port. @throws Fault `ERR_LISTEN` */
-  async listen(address: ListenAddress): Promise<number> {
-    const server = createServer({ noDelay: true, highWaterMark: WRITE_MARK_BYTES }, (socket) =>
-      this.#accept(socket, 'rtmp'),
-    );
-    const port = await listening(server, address, 'RTMP');
-    this.#servers.push(server);
-    this.#options.log.info({ addr: formatListenAddress({ host: address.host, port }) }, 'RTMP server listening');
-    return port;
+  listen(address: ListenAddress): Promise<number> {
+    return this.#listen(address, 'RTMP', (socket, ticket) => this.#accept(socket, 'rtmp', ticket));
   }
 
   /** Opens an RTMPS listener. Returns the port, and the function that puts another certificate in force. @throws Fault `ERR_LISTEN` */
@@ -56,19 +52,29 @@ export class RtmpServer implements AsyncDisposable {
     address: ListenAddress,
     material: TlsMaterial,
   ): Promise<{ port: number; renew: (next: TlsMaterial) => void }> {
-    const { limits, meter } = this.#options;
-    const server: TlsServer = createTlsServer(
-      { ...material, handshakeTimeout: limits.handshake, noDelay: true, highWaterMark: WRITE_MARK_BYTES },
-      (socket) => this.#accept(socket, 'rtmps'),
-    );
-    server.on('tlsClientError', (error, socket) => {
-      meter.count('headwater_connection_faults_total', 'ERR_TLS_HANDSHAKE');
-      this.#options.log.debug({ peer_addr: socket.remoteAddress, reason: error.message }, 'TLS handshake failed');
+    const { limits, meter, log } = this.#options;
+    // It does not listen itself: connections are counted before they cost a handshake.
+    const tls = createTlsServer({ ...material, handshakeTimeout: limits.handshake }, (socket) => {
+      const ticket = this.#shaking.get(nameOf(socket))?.ticket;
+      if (ticket === undefined) return void socket.destroy();
+      this.#shaking.delete(nameOf(socket));
+      this.#accept(socket, 'rtmps', ticket);
     });
-    const port = await listening(server, address, 'RTMPS');
-    this.#servers.push(server);
-    this.#options.log.info({ addr: formatListenAddress({ host: address.host, port }) }, 'RTMPS server listening');
-    return { port, renew: (next) => server.setSecureContext({ ...next }) };
+    tls.on('tlsClientError', (error, socket) => {
+      const code = 'ERR_TLS_HANDSHAKE';
+      meter.count('headwater_connection_faults_total', code);
+      log.debug({ code, peer_addr: socket.remoteAddress, reason: error.message }, 'TLS handshake failed');
+      socket.destroy();
+    });
+    const port = await this.#listen(address, 'RTMPS', (socket, ticket) => {
+      const name = nameOf(socket);
+      this.#shaking.set(name, { socket, ticket });
+      socket.once('close', () => {
+        if (this.#shaking.delete(name)) ticket.close();
+      });
+      tls.emit('connection', socket);
+    });
+    return { port, renew: (next) => tls.setSecureContext({ ...next }) };
   }
 
   /** No new connections. */
@@ -85,18 +91,30 @@ export class RtmpServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sweeper);
     const ends = this.#servers.map(closed);
+    for (const { socket } of [...this.#shaking.values()]) socket.destroy();
     for (const connection of [...this.#connections]) connection.destroy();
     await Promise.all(ends);
   }
 
-  #accept(socket: Socket, protocol: 'rtmp' | 'rtmps'): void {
-    const { addresses, meter, log, hub, limits, chunkSize } = this.#options;
-    const ticket = addresses.open(socket.remoteAddress ?? '');
-    if (ticket === undefined) {
-      meter.count('headwater_connection_faults_total', 'ERR_LIMIT_PENDING_PER_ADDRESS');
-      socket.destroy();
-      return;
-    }
+  async #listen(
+    address: ListenAddress,
+    name: string,
+    onSocket: (socket: Socket, ticket: AddressTicket) => void,
+  ): Promise<number> {
+    const { addresses, log } = this.#options;
+    const server = createServer({ noDelay: true, highWaterMark: WRITE_MARK_BYTES }, (socket) => {
+      const ticket = addresses.open(socket.remoteAddress ?? '');
+      if (ticket === undefined) socket.destroy();
+      else onSocket(socket, ticket);
+    });
+    const port = await listening(server, address, name, log);
+    this.#servers.push(server);
+    log.info({ addr: formatListenAddress({ host: address.host, port }) }, `${name} server listening`);
+    return port;
+  }
+
+  #accept(socket: Socket, protocol: 'rtmp' | 'rtmps', ticket: AddressTicket): void {
+    const { meter, log, hub, limits, chunkSize } = this.#options;
     meter.count('headwater_connections_total', protocol);
     const id = `c${String(++this.#lastId).padStart(6, '0')}`;
     const connection = new RtmpConnection(socket, {
@@ -112,4 +130,8 @@ export class RtmpServer implements AsyncDisposable {
     });
     this.#connections.add(connection);
   }
+}
+
+function nameOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
