@@ -37,6 +37,8 @@ export class LivePath {
   /** Added to a source time in ms gives the outgoing one; undefined before a publication's first frame. */
   #offsetMs: number | undefined;
   #lastMs = 0;
+  /** Where the publication before ended: nothing of this one is put earlier. */
+  #floorMs = 0;
   #lastAt: number;
 
   constructor(options: LivePathOptions) {
@@ -174,13 +176,14 @@ export class LivePath {
 
   #outgoing(sourceMs: number): number {
     if (this.#offsetMs === undefined) this.#beginTimes(sourceMs);
-    return Math.max(0, sourceMs + this.#offsetMs!);
+    return Math.max(this.#floorMs, sourceMs + this.#offsetMs!);
   }
 
   #beginTimes(sourceMs: number): void {
     const passed =
       this.#lastMs === 0 ? FIRST_MS : this.#lastMs + Math.max(1, Math.round(this.#options.now() - this.#lastAt));
     this.#offsetMs = passed - sourceMs;
+    this.#floorMs = this.#lastMs;
     this.#follow(this.#startTrack === undefined);
   }
 }

@@ -309,6 +309,59 @@ describe('relay', () => {
     expect(hub.streams.get('live/test')!.publication).toBe(second.publication);
   });
 
+  it.each(['RejectUnlessStale', 'TakeOver'] as const)(
+    'stays one path for all when a publisher is replaced and nobody watches (%s)',
+    (onDuplicate) => {
+      hub = new Hub({
+        settings: { ...SETTINGS, onDuplicate },
+        claim: () => ({ pub: 'abcdefgh', epoch: 1 }),
+        taps: [],
+        log: NO_LOG,
+        meter: NO_METER,
+      });
+      const first = publish();
+      send(first.publication, 'VK');
+      const second = publish();
+      vi.advanceTimersByTime(2_000);
+      expect(first.replaced).toBe(onDuplicate === 'TakeOver' ? 'takeover' : 'timeout');
+      expect(hub.streams.get('live/test')?.publication).toBe(second.publication);
+      send(second.publication, 'VK');
+      const viewer = new FakeViewer(hub);
+      send(second.publication, 'p', 80);
+      expect(viewer.read).toBe('VKp');
+    },
+  );
+
+  it('finishes a message that is partly written before it says that the stream has ended', () => {
+    const viewer = new FakeViewer(hub);
+    const { publication } = publish();
+    const written: number[] = [];
+    viewer.write = (bytes) => {
+      written.push(bytes.length);
+      viewer.writableLength = bytes.length > 100_000 ? bytes.length : 0;
+    };
+    publication!.onEvent(event('V', 0));
+    publication!.onEvent(event('K', 0, 600_000));
+    vi.advanceTimersByTime(10);
+    viewer.seat.viewer.sendControl(Buffer.alloc(7));
+    hub.close();
+    viewer.seat.viewer.sendControl(Buffer.alloc(9));
+    expect(written).toEqual([115, 262_144, 600_015 - 262_144, 7, 9]);
+  });
+
+  it('lets times go on when the next publication begins with something older than its first frame', () => {
+    const viewer = new FakeViewer(hub);
+    const first = publish();
+    send(first.publication, 'AVKa');
+    first.publication!.onEvent({ kind: 'end', cause: 'lost' });
+    const second = publish();
+    send(second.publication, 'AVK', 5_000);
+    second.publication!.onEvent(event('a', 2_500));
+    vi.advanceTimersByTime(40);
+    expect(viewer.read).toBe('VAKaVAKa');
+    expect(Math.min(...viewer.times.slice(4))).toBeGreaterThanOrEqual(Math.max(...viewer.times.slice(0, 4)));
+  });
+
   it('coalesces more as viewers grow', () => {
     expect([1, 8, 104, 200, 400].map((viewers) => flushTickMs(viewers, 50))).toEqual([0, 0, 25, 50, 50]);
   });

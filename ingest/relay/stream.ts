@@ -45,7 +45,8 @@ export interface StreamOptions {
 interface Waiting {
   readonly handler: PublisherHandler;
   readonly open: (owner: Stream) => Publication;
-  readonly timer: NodeJS.Timeout;
+  /** Runs until the present publisher counts as silent; undefined where it has to go at once. */
+  readonly timer: NodeJS.Timeout | undefined;
 }
 
 /** One path: at most one publication, its viewers, and those who wait for either. */
@@ -82,8 +83,8 @@ export class Stream implements Flushable {
     if (this.#publication === undefined) {
       this.#accept(handler, open);
     } else if (this.#options.settings.onDuplicate === 'TakeOver') {
+      this.#held = { handler, open, timer: undefined };
       this.#replace('takeover');
-      this.#accept(handler, open);
     } else if (this.#options.settings.onDuplicate === 'Reject' || this.#held !== undefined) {
       handler.onRefused();
     } else {
@@ -182,11 +183,7 @@ export class Stream implements Flushable {
   #hold(handler: PublisherHandler, open: (owner: Stream) => Publication): void {
     const silentFor = performance.now() - this.#publication!.lastMediaAt;
     const timer = setTimeout(
-      () => {
-        this.#held = undefined;
-        this.#replace('timeout');
-        this.#accept(handler, open);
-      },
+      () => this.#replace('timeout'),
       Math.max(0, this.#options.settings.staleAfter - silentFor),
     );
     this.#held = { handler, open, timer };
@@ -199,7 +196,7 @@ export class Stream implements Flushable {
     return waiting;
   }
 
-  /** Ends the present publication in favour of another. */
+  /** Ends the present publication in favour of the one that is held: the path is never without a claim in between. */
   #replace(cause: 'timeout' | 'takeover'): void {
     const publisher = this.#publisher;
     this.#publication?.onEvent({ kind: 'end', cause });

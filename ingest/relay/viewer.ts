@@ -119,10 +119,13 @@ export class Viewer {
     return 'ok';
   }
 
-  /** Gives up its place for good. */
+  /** Gives up its place for good. What is partly written is finished: whatever follows on the connection has to be readable. */
   stop(): void {
     this.#cursor = undefined;
+    if (this.#rest === undefined) return;
+    this.#sink.write(this.#rest);
     this.#rest = undefined;
+    this.#sendHeldControl();
   }
 
   /** The kernel took what a lagging viewer was handed last: no need to wait for the next tick. */
@@ -174,11 +177,13 @@ export class Viewer {
     const lags = this.#cursor?.next?.closed === true;
     if (bytes.length > 0) this.#sink.write(bytes, lags ? this.#goOn : undefined);
     this.#rest = undefined;
-    if (this.#control.length > 0) {
-      for (const control of this.#control) this.#sink.write(control);
-      this.#control = [];
-    }
+    this.#sendHeldControl();
     return bytes.length;
+  }
+
+  #sendHeldControl(): void {
+    for (const control of this.#control) this.#sink.write(control);
+    if (this.#control.length > 0) this.#control = [];
   }
 
   #sendHeaders(batch: Batch): void {
