@@ -6,6 +6,7 @@ import {
   type FrameEvent,
   isVideoTrack,
   type MediaEvent,
+  TICKS_PER_SECOND,
   type Ticks,
 } from '../media/media-event.ts';
 import type { MediaSink, PublicationInfo } from '../media/publication.ts';
@@ -14,21 +15,16 @@ import type { Log } from '../runtime/log.ts';
 import { errorCode } from '../spool/disk.ts';
 import type { PublicationHeader, RecordingGap } from '../spool/segment-entry.ts';
 import type { SpooledPublication } from '../spool/spooled-publication.ts';
+import { DiskSide, fullFault } from './disk-side.ts';
 import { DurableOrder } from './durable-order.ts';
-import { ExpectedTracks } from './expected-tracks.ts';
-import { hasMp4Mapping, isMp4Describable } from './fmp4-encoder.ts';
+import { hasMp4Mapping } from './fmp4-encoder.ts';
 import { formatOf, headerOf, type RecordingTools } from './recording-plan.ts';
 import type { RecordingStatus } from './recording-status.ts';
-import type { SegmentTrack } from './segment-format.ts';
 import type { SegmentWriter } from './segment-writer.ts';
 import { AheadFrames, StartBuffer } from './start-buffer.ts';
 import { Take } from './take.ts';
-import { mainTrackOf, TrackSet } from './track-set.ts';
-import { untilWritable } from './until-writable.ts';
+import { TrackSurvey } from './track-survey.ts';
 import { WallClock } from './wall-clock.ts';
-
-const TICKS_PER_MS = 90;
-const TICKS_PER_SECOND = 90_000;
 
 /** Why nothing is recorded at present. */
 type StopCause = Extract<RecordingGap['cause'], 'disk-full' | 'disk-error' | 'overload'>;
@@ -40,28 +36,20 @@ export class PublicationRecording implements MediaSink {
   readonly done: Promise<void>;
   readonly #tools: RecordingTools;
   readonly #log: Log;
-  readonly #tracks = new TrackSet();
-  readonly #expected: ExpectedTracks;
+  readonly #survey: TrackSurvey;
   readonly #buffer: StartBuffer;
   readonly #ahead = new AheadFrames();
   readonly #order = new DurableOrder();
+  readonly #disk: DiskSide;
   readonly #clock: WallClock;
   readonly #stop = new AbortController();
   readonly #resolveDone: () => void;
   #header: PublicationHeader;
   #metadata: ReadonlyMap<string, unknown> = new Map();
   #state: RecordingStatus['state'] = 'settling';
-  #publication: SpooledPublication | undefined;
   #take: Take | undefined;
-  /** Takes whose files are not all closed. */
-  readonly #takes = new Set<Take>();
-  /** Writers that failed, or were given up with one that did, oldest first. */
-  #failed: SegmentWriter[] = [];
-  #ending: Promise<unknown> = Promise.resolve();
-  #working = false;
-  #origin: number | undefined;
+  #isTidying = false;
   #lastDts: number | undefined;
-  #queuedBytes = 0;
   #stopCause: StopCause | undefined;
   #error: string | undefined;
   #hasVideoChanged = false;
@@ -73,8 +61,9 @@ export class PublicationRecording implements MediaSink {
     this.#tools = tools;
     this.#header = headerOf(info, 'fmp4', tools.settings);
     this.#log = tools.log.child({ conn_id: info.connId, stream_key: info.path });
-    this.#expected = new ExpectedTracks(tools.settings.trackSettle * TICKS_PER_MS);
+    this.#survey = new TrackSurvey(tools.settings);
     this.#buffer = new StartBuffer(tools.settings.queueBytes);
+    this.#disk = new DiskSide(tools);
     this.#clock = new WallClock(tools.nowMs, tools.monotonicMs);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.done = promise;
@@ -82,40 +71,37 @@ export class PublicationRecording implements MediaSink {
   }
 
   get status(): RecordingStatus {
+    const { publication, origin, closedEnd } = this.#disk;
     const mark = this.#order.mark;
-    const received = this.#lastDts === undefined || this.#origin === undefined ? 0 : this.#lastDts - this.#origin;
+    const received = this.#lastDts === undefined || origin === undefined ? 0 : this.#lastDts - origin;
     return {
       state: this.#state,
       recording: this.#header.recording,
       pub: this.info.pub,
-      seq: this.#take?.current?.plan.seq ?? this.#publication?.entries.at(-1)?.seq ?? 0,
+      seq: this.#take?.current?.plan.seq ?? publication?.lastClosed?.seq ?? 0,
       durable: mark ? { pub: this.info.pub, seq: mark.seq, dts: mark.dts as Ticks } : null,
       receivedSeconds: received / TICKS_PER_SECOND,
-      closedSeconds: this.#closedEnd() / TICKS_PER_SECOND,
-      gaps: this.#publication?.gaps ?? [],
+      closedSeconds: closedEnd / TICKS_PER_SECOND,
+      gaps: publication?.gaps ?? [],
       error: this.#error ?? null,
       file: this.#take?.current?.file ?? null,
     };
   }
 
   onEvent(event: MediaEvent): void {
-    if (this.#end) return;
-    if (this.#state !== 'settling' && this.#state !== 'opening') {
-      this.#live(event);
-      return;
+    try {
+      if (this.#state === 'settling' || this.#state === 'opening') this.#hold(event);
+      else this.#live(event);
+    } catch (error) {
+      // Media that no file can hold costs the recording a take, never the publisher its connection.
+      this.#fail(error);
     }
-    this.#buffer.push(event);
-    if (event.kind === 'end' && this.#state === 'settling') this.#settle(event);
-    else if (this.#state === 'settling') this.#getToKnow(event);
-    if (this.#buffer.isFull) this.#giveUpBuffer();
   }
 
   /** Called every 100 ms or so. */
   onTick(): void {
     this.#take?.onTick(this.#tools.monotonicMs());
-    if (this.#take && this.#tools.spool.isStopped) {
-      this.#pause('disk-full', new Fault('ERR_SPOOL_FULL', 'the spool is full, and spool.onFull is StopRecording'));
-    }
+    if (this.#take && this.#tools.spool.isStopped) this.#pause('disk-full', fullFault());
   }
 
   /** Ends it if the publisher has not, and waits no longer than one more try for a disk that refuses. */
@@ -125,55 +111,36 @@ export class PublicationRecording implements MediaSink {
     return this.done;
   }
 
-  /** Before recording begins: which tracks there are, and what describes them. */
-  #getToKnow(event: MediaEvent): void {
-    switch (event.kind) {
-      case 'metadata':
-        this.#expected.promise(event.values);
-        break;
-      case 'config':
-        this.#tracks.configure(event);
-        this.#expected.announce(event.track, this.#isReady(this.#tracks.get(event.track)));
-        break;
-      case 'frame':
-        if (event.key) this.#tracks.noteKeyframe(event.track, event.data);
-        if (event.key && this.#tracks.has(event.track)) {
-          this.#expected.announce(event.track, this.#isReady(this.#tracks.get(event.track)));
-        }
-        this.#expected.pass(event.dts);
-        break;
-      case 'trackMetadata':
-        this.#tracks.noteMetadata(event);
-        break;
-      case 'opaque':
-      case 'gap':
-      case 'end':
-        return;
-      default:
-        assertNever(event);
+  /** Before its tracks are known and its folder is there. */
+  #hold(event: MediaEvent): void {
+    this.#buffer.push(event);
+    if (this.#state === 'settling') {
+      this.#survey.see(event);
+      if (event.kind === 'end') this.#endUnsettled(event);
+      else if (this.#survey.isSettled) this.#open();
     }
-    if (this.#expected.isSettled) this.#open();
+    if (this.#buffer.isFull) this.#giveUpBuffer();
   }
 
   /** The publication ended before its tracks were settled: what came is recorded all the same. */
-  #settle(end: EndEvent): void {
-    if (this.#tracks.list((track) => this.#isReady(track)).length > 0) this.#open();
-    else {
-      this.#end = { cause: end.cause, at: new Date(this.#tools.nowMs()) };
-      this.#state = 'ending';
-      this.#resolveDone();
+  #endUnsettled({ cause }: EndEvent): void {
+    if (this.#survey.mainTrack !== undefined) {
+      this.#open();
+      return;
     }
+    this.#end = { cause, at: new Date(this.#tools.nowMs()) };
+    this.#state = 'ending';
+    this.#resolveDone();
   }
 
   #open(): void {
     this.#state = 'opening';
-    const format = formatOf(this.#tracks, this.#tools.settings, this.#log);
+    const format = formatOf(this.#survey.tracks, this.#tools.settings, this.#log);
     this.#header = headerOf(this.info, format, this.#tools.settings);
-    this.#tools.spool.openPublication(this.#header).then(
-      (publication) => {
-        this.#publication = publication;
-        this.#arm();
-        for (const event of this.#buffer.take()) this.#live(event);
+    this.#disk.open(this.#header).then(
+      () => {
+        this.#state = 'armed';
+        for (const event of this.#buffer.take()) this.onEvent(event);
       },
       (error: unknown) => {
         this.#giveUpBuffer();
@@ -192,6 +159,7 @@ export class PublicationRecording implements MediaSink {
   }
 
   #live(event: MediaEvent): void {
+    if (this.#end) return;
     switch (event.kind) {
       case 'frame':
         this.#onFrame(event);
@@ -200,7 +168,7 @@ export class PublicationRecording implements MediaSink {
         this.#onConfig(event);
         break;
       case 'trackMetadata':
-        this.#tracks.noteMetadata(event);
+        this.#survey.tracks.noteMetadata(event);
         break;
       case 'metadata':
         this.#metadata = event.values;
@@ -218,9 +186,9 @@ export class PublicationRecording implements MediaSink {
       default:
         assertNever(event);
     }
-    const limit = this.#tools.settings.queueBytes;
-    if (this.#take && this.#queuedBytes > limit) {
-      this.#pause('overload', new Fault('ERR_RECORD_OVERLOAD', `${this.#queuedBytes} bytes wait for the disk`));
+    const { queuedBytes } = this.#disk;
+    if (this.#take && queuedBytes > this.#tools.settings.queueBytes) {
+      this.#pause('overload', new Fault('ERR_RECORD_OVERLOAD', `${queuedBytes} bytes wait for the disk`));
     }
   }
 
@@ -228,41 +196,40 @@ export class PublicationRecording implements MediaSink {
     if (this.#header.format === 'fmp4' && !hasMp4Mapping(event)) {
       this.#log.warn({ track: event.track, codec: event.codec }, 'track not recorded: no MP4 mapping');
     }
-    const change = this.#tracks.configure(event);
+    const change = this.#survey.tracks.configure(event);
     if (change === 'changed' && isVideoTrack(event.track)) this.#hasVideoChanged = true;
     this.#take?.onConfig(event.track, change);
   }
 
   #onFrame(frame: FrameEvent): void {
     this.#lastDts = Math.max(this.#lastDts ?? frame.dts, frame.dts);
-    if (frame.key) this.#tracks.noteKeyframe(frame.track, frame.data);
+    if (frame.key) this.#survey.tracks.noteKeyframe(frame.track, frame.data);
     if (this.#take) {
       this.#take.onFrame(frame);
       return;
     }
-    const main = mainTrackOf(this.#tracks.list((track) => this.#isReady(track)));
-    if (frame.track !== main) {
+    if (frame.track !== this.#survey.mainTrack) {
       this.#ahead.push(frame);
       return;
     }
     this.#ahead.forgetBefore(frame.dts);
     if (!frame.key) return;
-    if (this.#origin === undefined) {
-      this.#origin = frame.dts;
-      void this.#publication?.base(frame.dts);
+    if (this.#disk.origin === undefined) {
+      this.#disk.origin = frame.dts;
+      void this.#disk.publication?.base(frame.dts);
     }
-    if (this.#state === 'armed') this.#begin(frame, this.#origin);
+    const { publication, origin } = this.#disk;
+    if (this.#state === 'armed' && publication) this.#begin(frame, publication, origin);
   }
 
-  #begin(frame: FrameEvent, origin: number): void {
-    const publication = this.#publication as SpooledPublication;
+  #begin(frame: FrameEvent, publication: SpooledPublication, origin: number): void {
     const recording = this;
     const { settings, names, meter } = this.#tools;
     const take = new Take({
       ...{ publication, settings, names, meter, origin },
-      tracks: this.#tracks,
+      tracks: this.#survey.tracks,
       order: this.#order,
-      nextSeq: (publication.entries.at(-1)?.seq ?? 0) + 1,
+      nextSeq: (publication.lastClosed?.seq ?? 0) + 1,
       get metadata() {
         return recording.#metadata;
       },
@@ -270,22 +237,22 @@ export class PublicationRecording implements MediaSink {
         return recording.#hasVideoChanged;
       },
       wallClock: ({ dts, arrivedAt }) => this.#clock.at(dts, arrivedAt),
-      declare: (gap) => void publication.gap(gap),
+      declare: (gap) => this.#disk.declare(gap),
       opened: (writer) => this.#onOpened(writer),
       queued: (bytes) => {
-        this.#queuedBytes += bytes;
+        this.#disk.queuedBytes += bytes;
       },
       failed: (error) => this.#fail(error),
     });
     this.#take = take;
-    this.#takes.add(take);
+    this.#disk.begin(take);
     this.#state = 'recording';
+    const from = this.#disk.closedEnd;
     take.onFrame(frame);
     for (const ahead of this.#ahead.take()) take.onFrame(ahead);
     const first = take.current;
-    const from = this.#closedEnd();
     void first?.begun.then(() => {
-      if (first.durableEnd !== undefined && this.#takes.has(take)) this.#onBegun(from, first.plan.tfdt);
+      if (first.durableEnd !== undefined && this.#disk.has(take)) this.#onBegun(from, first.plan.tfdt);
     });
   }
 
@@ -301,7 +268,7 @@ export class PublicationRecording implements MediaSink {
     const cause = this.#stopCause;
     this.#stopCause = undefined;
     if (cause === undefined || to <= from) return;
-    void this.#publication?.gap({ from, to, cause });
+    this.#disk.declare({ from, to, cause });
     this.#tools.meter.count('headwater_recording_dropped_seconds_total', cause, (to - from) / TICKS_PER_SECOND);
   }
 
@@ -316,41 +283,34 @@ export class PublicationRecording implements MediaSink {
     this.#end = { cause, at: new Date(this.#tools.nowMs()) };
     this.#endTake();
     this.#state = 'ending';
-    this.#work(false);
+    this.#tidy(true);
   }
 
-  /** Ends the take in order: what is in memory still goes to the disk. */
   #endTake(): void {
     const take = this.#take;
     this.#take = undefined;
-    if (!take) return;
-    this.#ending = take.end().then(() => {
-      if (this.#failed.length === 0) this.#takes.delete(take);
-    });
+    if (take) this.#disk.end(take);
   }
 
   #pause(cause: StopCause, fault: Fault): void {
     this.#endTake();
-    this.#stopped(cause, fault);
-    this.#work(true);
+    this.#onStopped(cause, fault);
   }
 
-  /** The disk refused something: the take is given up, what is durable of it is kept. */
   #fail(error: unknown): void {
-    for (const take of this.#takes) this.#failed.push(...take.abort());
-    this.#takes.clear();
     this.#take = undefined;
+    this.#disk.abort();
     this.#order.abandon();
     const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
-    this.#stopped(isFull ? 'disk-full' : 'disk-error', error);
-    this.#work(true);
+    this.#onStopped(isFull ? 'disk-full' : 'disk-error', error);
   }
 
-  #stopped(cause: StopCause, error: unknown): void {
+  #onStopped(cause: StopCause, error: unknown): void {
     this.#stopCause = cause;
     if (!this.#end) this.#state = 'waiting';
     this.#note(error);
     this.#log.error({ code: codeOf(error), cause, err: error }, 'recording interrupted');
+    this.#tidy(false);
   }
 
   #note(error: unknown): void {
@@ -360,85 +320,36 @@ export class PublicationRecording implements MediaSink {
     this.#tools.meter.count('headwater_recording_errors_total', code);
   }
 
-  /** Brings the disk's side in order, then arms or concludes. `wasStopped`: first wait a little. */
-  #work(wasStopped: boolean): void {
-    if (this.#working) return;
-    this.#working = true;
-    void this.#tidy(wasStopped).then((isTidy) => {
-      this.#working = false;
+  /** Brings the disk's side in order, then arms or concludes. */
+  #tidy(isCalm: boolean): void {
+    if (this.#isTidying) return;
+    this.#isTidying = true;
+    const options = { isCalm, signal: this.#stop.signal, onFault: (error: unknown) => this.#note(error) };
+    const hasEnded = () => this.#end !== undefined;
+    void this.#disk.tidy(this.#header, hasEnded, options).then((isTidy) => {
+      this.#isTidying = false;
       if (!isTidy) this.#resolveDone();
-      else if (this.#failed.length > 0) this.#work(true);
-      else if (this.#end) void this.#conclude();
-      else this.#arm();
+      else if (this.#disk.hasFailed) this.#tidy(false);
+      else if (this.#end) void this.#conclude(this.#end);
+      else this.#state = 'armed';
     });
-  }
-
-  async #tidy(wasStopped: boolean): Promise<boolean> {
-    if (!wasStopped) {
-      try {
-        await this.#putInOrder();
-        return true;
-      } catch (error) {
-        this.#note(error);
-      }
-    }
-    return untilWritable(() => this.#putInOrder(), {
-      signal: this.#stop.signal,
-      onFault: (error) => this.#note(error),
-    });
-  }
-
-  async #putInOrder(): Promise<void> {
-    const { spool, settings } = this.#tools;
-    this.#publication ??= await spool.openPublication(this.#header);
-    if (this.#origin !== undefined) await this.#publication.base(this.#origin);
-    await this.#ending;
-    for (let writer = this.#failed[0]; writer !== undefined; writer = this.#failed[0]) {
-      await writer.conclude();
-      this.#failed.shift();
-    }
-    await this.#publication.flush();
-    if (this.#end) return;
-    await spool.makeRoom();
-    if (spool.isStopped) throw new Fault('ERR_SPOOL_FULL', 'the spool is full, and spool.onFull is StopRecording');
-    if (this.#queuedBytes > settings.queueBytes / 2) throw new Fault('ERR_RECORD_OVERLOAD', 'the disk is too slow');
-    await this.#publication.probe();
-  }
-
-  #arm(): void {
-    if (this.#state !== 'ending') this.#state = 'armed';
-    if (this.#origin !== undefined) void this.#publication?.base(this.#origin);
   }
 
   /** Says that it ended, once; where the disk delays that line, waits on. */
-  async #conclude(): Promise<void> {
-    const { cause, at } = this.#end as { cause: EndCause; at: Date };
-    const publication = this.#publication as SpooledPublication;
-    if (publication.ended === undefined) {
-      if (this.#lastDts !== undefined && this.#origin !== undefined) {
-        this.#declareStop(this.#closedEnd(), this.#lastDts - this.#origin);
-      }
-      await publication.end(cause, at);
+  async #conclude({ cause, at }: { readonly cause: EndCause; readonly at: Date }): Promise<void> {
+    const { publication, origin, closedEnd } = this.#disk;
+    if (publication?.ended === undefined) {
+      if (this.#lastDts !== undefined && origin !== undefined) this.#declareStop(closedEnd, this.#lastDts - origin);
+      await publication?.end(cause, at);
     }
-    if (publication.hasUnwritten) this.#work(true);
+    if (publication?.hasUnwritten) this.#tidy(false);
     else this.#resolveDone();
   }
 
   #declare(from: number, to: number, cause: RecordingGap['cause']): void {
-    if (this.#origin === undefined) return;
-    const gap = { from: Math.max(0, from - this.#origin), to: to - this.#origin, cause };
-    if (gap.to > gap.from) void this.#publication?.gap(gap);
-  }
-
-  /** Where the closed segments end on the timeline. */
-  #closedEnd(): number {
-    const last = this.#publication?.entries.at(-1);
-    return last ? last.tfdt + last.duration : 0;
-  }
-
-  #isReady(track: SegmentTrack | undefined): boolean {
-    if (track === undefined) return false;
-    return !hasMp4Mapping(track.config) || this.#tools.settings.format === 'flv' || isMp4Describable(track);
+    const { origin } = this.#disk;
+    if (origin === undefined || to <= Math.max(from, origin)) return;
+    this.#disk.declare({ from: Math.max(0, from - origin), to: to - origin, cause });
   }
 }
 

@@ -6,6 +6,7 @@ import { feed, RecordingBench } from '../../test/support/recorded-run.ts';
 import { packetsOf } from '../../test/support/segment-packets.ts';
 import { parseJournal } from '../spool/journal.ts';
 import type { QueuedPublication } from '../spool/spool-queue.ts';
+import type { SpooledPublication } from '../spool/spooled-publication.ts';
 
 const HEADERS = [header(AVC_720), header(AAC_48)];
 const SECOND = 90_000;
@@ -211,5 +212,27 @@ describe('recorder on a disk that fails', () => {
     await expect.poll(() => publication?.ended).toBeDefined();
     expect(publication?.gaps[0]).toMatchObject({ from: 0, cause: 'disk-full' });
     expectAccounted(publication!, await framesIn(disk, publication!), 40);
+  });
+
+  it('numbers go on behind segments that were dropped', async () => {
+    const disk = new BrokenDisk((operation) => operation === 'datasync');
+    await using bench = await RecordingBench.open('/spool', { disk, record: { segmentDuration: 500 } });
+    const { adapt } = bench.publish();
+    await feed(adapt, [...HEADERS, ...drawn(GOP + GOP)]);
+    await expect.poll(() => bench.spool.publications[0]?.pending.length).toBe(3);
+    const publication = bench.spool.publications[0] as SpooledPublication;
+    for (const { entry } of [...publication.pending]) await publication.drop(entry.seq);
+    disk.code = 'EIO';
+    await feed(adapt, drawn(GOP, { fromMs: 2000, from: 20 }));
+    await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('waiting');
+    disk.code = undefined;
+    await expect.poll(() => bench.recorder.status('live/test')?.state, { timeout: 5000 }).toBe('armed');
+    await feed(adapt, drawn(GOP, { fromMs: 3000, from: 30 }));
+    adapt.end('unpublish');
+    await expect.poll(() => publication.ended).toBeDefined();
+    const [first] = publication.entries;
+    expect(first?.seq).toBe(4);
+    expect(first?.tfdt).toBeGreaterThanOrEqual(1.5 * SECOND);
+    expectAccounted(publication, await framesIn(disk, publication), 40);
   });
 });

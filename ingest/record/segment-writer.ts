@@ -157,6 +157,8 @@ export class SegmentWriter {
     } catch (error) {
       this.#fail(error);
     }
+    // Messages without a frame after them have no fragment.
+    this.#release();
   }
 
   /** Another segment of the publication failed: nothing more is written. */
@@ -242,6 +244,7 @@ export class SegmentWriter {
     const digest = sha256 ?? (await publication.hash(part));
     await publication.closed(part.path, this.#entry(part, digest, duration));
     this.#isConcluded = true;
+    this.#host.meter.count('headwater_segments_total', 'closed');
   }
 
   #entry(part: PartFile, sha256: string, duration: number): SegmentEntry {

@@ -104,11 +104,14 @@ export class Take {
     this.#release(lane, frame.dts);
     const segment = this.#segmentFor(lane, frame);
     lane.segment = segment;
-    if (segment.tracks.get(frame.track)?.config !== this.#host.tracks.configOf(frame.track)) {
+    // Not described by its segment, or older than its file: later than late.
+    if (
+      segment.tracks.get(frame.track)?.config !== this.#host.tracks.configOf(frame.track) ||
+      frame.dts < segment.base
+    ) {
       lane.blockedFrom ??= frame.dts;
       return;
     }
-    if (frame.dts < segment.base) return; // Older than its file: later than late.
     this.#endBlock(lane, frame.dts);
     const isEarly = segment.writer.openFrom + this.#ticks('fragmentMinimum') > frame.dts - segment.base;
     if (frame.key && frame.track === this.#main && !isEarly)

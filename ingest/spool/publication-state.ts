@@ -15,6 +15,8 @@ export class PublicationState {
   readonly header: PublicationHeader;
   readonly segments = new Map<number, SpooledSegment>();
   readonly gaps: RecordingGap[] = [];
+  /** The one with the highest number, dropped or not. */
+  lastClosed: SegmentEntry | undefined;
   sourceDtsOffset: number | undefined;
   ended: { readonly cause: string; readonly at: string } | undefined;
 
@@ -41,6 +43,7 @@ export class PublicationState {
         return;
       case 'closed':
         this.segments.set(line.entry.seq, { entry: line.entry, file: line.file, state: 'pending' });
+        if (line.entry.seq >= (this.lastClosed?.seq ?? 0)) this.lastClosed = line.entry;
         return;
       case 'gap':
         this.gaps.push(line.gap);

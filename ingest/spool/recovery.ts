@@ -154,7 +154,7 @@ async function adopt(
   const place = { ...header, seq: description.seq, start: new Date(description.start) };
   const facts = { key: await names.take(place), sha256: await disk.sha256(path) };
   const isFlv = header.format === 'flv';
-  const before = publication.entries.at(-1);
+  const before = publication.lastClosed;
   const entry = entryOfScan(scan, { ...facts, isFlv, segmentDurationMs: header.segmentDuration }, before);
   if (entry === undefined) return false;
   await publication.base(description.sourceDtsOffset - description.timelineOffset);
@@ -214,7 +214,7 @@ function missingBefore(before: SegmentEntry | undefined, scan: SegmentScan, entr
 
 /** What followed the last whole fragment is lost, and nobody knows how much it was. */
 async function endCrashed(publication: SpooledPublication): Promise<void> {
-  const last = publication.entries.at(-1);
+  const last = publication.lastClosed;
   if (last !== undefined) await declare(publication, { from: endOfEntries(publication), cause: 'crash' });
   const at = last ? Date.parse(last.start) + last.duration / 90 : Date.parse(publication.header.startedAt);
   await publication.end('crash', new Date(at));
@@ -227,5 +227,6 @@ async function declare(publication: SpooledPublication, gap: RecordingGap): Prom
 }
 
 function endOfEntries(publication: SpooledPublication): number {
-  return publication.entries.reduce((end, entry) => Math.max(end, entry.tfdt + entry.duration), 0);
+  const last = publication.lastClosed;
+  return last ? last.tfdt + last.duration : 0;
 }

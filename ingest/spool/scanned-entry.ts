@@ -49,7 +49,7 @@ export function entryOfScan(
   const { description, fragments } = scan;
   const [first] = fragments;
   if (description === undefined || first === undefined) return undefined;
-  const start = Math.min(...startsOf(fragments));
+  const start = fragments.reduce((earliest, fragment) => Math.min(earliest, fragment.start), first.start);
   const duration = endOf(fragments) - start;
   const offset = description.timelineOffset;
   let at = scan.headerBytes;
@@ -90,10 +90,6 @@ export function holesOf(scan: SegmentScan): RecordingGap[] {
 
 function wallClock(entry: SegmentEntry, tfdt: number): string {
   return new Date(Date.parse(entry.start) + (tfdt - entry.tfdt) / TICKS_PER_MS).toISOString();
-}
-
-function startsOf(fragments: readonly ScannedFragment[]): number[] {
-  return fragments.map((fragment) => fragment.start);
 }
 
 function endOf(fragments: readonly ScannedFragment[]): number {

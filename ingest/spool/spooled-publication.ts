@@ -98,6 +98,11 @@ export class SpooledPublication implements QueuedPublication {
     return this.#unwritten.length > 0 || this.#removable.size > 0;
   }
 
+  /** The newest segment that was closed, whatever became of it since. */
+  get lastClosed(): SegmentEntry | undefined {
+    return this.#state.lastClosed;
+  }
+
   isStored(seq: number): boolean {
     return this.#state.segments.get(seq)?.state === 'stored';
   }
