@@ -284,7 +284,10 @@ export class Take {
 
   #isOver(segment: OpenSegment, late: number): boolean {
     if (segment.end !== undefined && segment.end <= late) return true;
-    for (const lane of this.#lanes.values()) if (lane.segment === segment) return false;
+    for (const track of segment.tracks.keys()) {
+      const lane = this.#lanes.get(track);
+      if (lane === undefined || lane.segment === segment) return false;
+    }
     return true;
   }
 
