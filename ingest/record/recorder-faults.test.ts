@@ -218,7 +218,7 @@ describe('recorder on a disk that fails', () => {
     const disk = new BrokenDisk((operation) => operation === 'datasync');
     await using bench = await RecordingBench.open('/spool', { disk, record: { segmentDuration: 500 } });
     const { adapt } = bench.publish();
-    await feed(adapt, [...HEADERS, ...drawn(GOP + GOP)]);
+    await feed(adapt, [header(AVC_720), ...drawn(GOP + GOP)]);
     await expect.poll(() => bench.spool.publications[0]?.pending.length).toBe(3);
     const publication = bench.spool.publications[0] as SpooledPublication;
     for (const { entry } of [...publication.pending]) await publication.drop(entry.seq);
