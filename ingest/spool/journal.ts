@@ -46,7 +46,7 @@ export function parseJournal(bytes: Buffer): JournalContents {
 function parseLine(bytes: Buffer): JournalLine | undefined {
   const json = bytes.subarray(CRC_DIGITS + 1);
   const expected = crc32(json).toString(16).padStart(CRC_DIGITS, '0');
-  if (bytes.toString('latin1', 0, CRC_DIGITS) !== expected || json.length === 0) return undefined;
+  if (bytes.toString('latin1', 0, CRC_DIGITS + 1) !== `${expected} ` || json.length === 0) return undefined;
   return JSON.parse(json.toString('utf8')) as JournalLine;
 }
 
