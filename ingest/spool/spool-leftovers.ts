@@ -1,4 +1,4 @@
-import { type Disk, removeFile } from './disk.ts';
+import { type Disk, errorCode, removeFile } from './disk.ts';
 import { Journal, parseJournal } from './journal.ts';
 import { PublicationState } from './publication-state.ts';
 import { scanSegment } from './scanned-entry.ts';
@@ -16,8 +16,10 @@ const ASSUMED_SEGMENT_DURATION_MS = 6000;
 export async function findLeftovers(host: SpoolHost, dir: string, names: SegmentNames): Promise<SpooledPublication[]> {
   const found: SpooledPublication[] = [];
   for (const folder of await publicationFolders(host.disk, dir)) {
-    const publication = await readPublication(host, folder);
-    if (publication === undefined) continue;
+    const publication = await readPublication(host, folder).catch((error: unknown) => {
+      host.log.error({ folder, code: errorCode(error), err: error }, 'publication left alone: unreadable');
+    });
+    if (!publication) continue;
     for (const { entry } of publication.pending) {
       names.note({ ...publication.header, seq: entry.seq, start: new Date(entry.start) }, entry.key);
     }

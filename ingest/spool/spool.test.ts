@@ -146,4 +146,24 @@ describe('spool', () => {
     expect(bench.spool.fault).toBeUndefined();
     expect(bench.spool.publications).toHaveLength(1);
   });
+
+  it('what a read-only disk does not let it recover at the start is recovered when it does', async () => {
+    const disk = new MemoryDisk();
+    const first = await RecordingBench.open('/spool', { disk });
+    const publication = await first.spool.openPublication(headerOf());
+    await spoolSegment(publication, 1);
+    const { image } = disk;
+    await first[Symbol.asyncDispose]();
+    const again = new MemoryDisk(image);
+    await again.unlink('/spool/.lock');
+    again.onChange = () => {
+      throw Object.assign(new Error('read-only'), { code: 'EROFS' });
+    };
+    await using bench = await RecordingBench.open('/spool', { disk: again });
+    expect(bench.spool.publications).toEqual([]);
+    again.onChange = () => {};
+    await expect.poll(() => bench.spool.publications.length, { timeout: 5000 }).toBe(1);
+    expect(bench.spool.publications[0]?.pending).toHaveLength(1);
+    expect(bench.spool.publications[0]?.ended?.cause).toBe('crash');
+  });
 });

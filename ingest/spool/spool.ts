@@ -28,6 +28,8 @@ export interface SpoolOptions {
 
 /** How often usage is looked at and delayed work tried again. */
 const TICK_MS = 1000;
+/** How long what could not be recovered rests before the next try. */
+const RECOVERY_RETRY_MS = 5000;
 
 /**
  * The local folder where segments wait until the store has them: `<dir>/<path>/<recording>/<epoch>-<pub>/`, each with its
@@ -50,6 +52,7 @@ export class Spool implements SpoolQueue {
   #opening: Promise<void> | undefined;
   #folders: Promise<unknown> = Promise.resolve();
   #recovery: Promise<void> = Promise.resolve();
+  #nextRecoveryAt = Number.POSITIVE_INFINITY;
   #ticking: Promise<void> | undefined;
   #fault: Fault | undefined;
   #isClosed = false;
@@ -76,7 +79,7 @@ export class Spool implements SpoolQueue {
 
   /**
    * Opens the spool: takes its lock, reads its journals, and starts recovery in the background. Where the folder can't be
-   * used now (`fault` says why), each `openPublication` tries again.
+   * used now (`fault` says why), it is tried again every second and by each `openPublication`.
    * @throws Fault ERR_SPOOL_LOCKED while another process uses it
    */
   static async open(options: SpoolOptions): Promise<Spool> {
@@ -161,9 +164,9 @@ export class Spool implements SpoolQueue {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#timer);
-    await this.#recovery;
     await this.#ticking;
-    await Promise.all(this.#publications.map((publication) => publication.release()));
+    await this.#recovery;
+    await Promise.all([...this.#leftovers, ...this.#publications].map((publication) => publication.release()));
     await this.#lock?.release().catch(() => {});
   }
 
@@ -182,9 +185,10 @@ export class Spool implements SpoolQueue {
       this.#leftovers = await findLeftovers(this.#host, this.dir, this.#options.names);
       this.#fault = undefined;
       await this.#refreshUsage();
-      this.#recovery = this.#recover([...this.#leftovers]);
+      this.#recovery = this.#recover();
     } catch (error) {
       if (error instanceof Fault) throw error;
+      this.#usedBytes = 0;
       await this.#lock?.release().catch(() => {});
       this.#lock = undefined;
       this.#fault = new Fault('ERR_SPOOL_UNWRITABLE', unwritable(this.dir, error), { cause: error });
@@ -192,24 +196,25 @@ export class Spool implements SpoolQueue {
     }
   }
 
-  async #recover(leftovers: readonly SpooledPublication[]): Promise<void> {
-    for (const publication of leftovers) {
+  /** One pass over what is not in order yet; what the disk does not let it mend is tried again later. */
+  async #recover(): Promise<void> {
+    for (const publication of [...this.#leftovers]) {
       if (this.#isClosed) return;
       const { path, recording, pub } = publication.header;
       const fields = { stream_key: path, recording, pub };
-      this.#leftovers = this.#leftovers.filter((other) => other !== publication);
       try {
         const report = await recoverPublication(this.#host, publication, this.#options.names);
         this.#options.log.info({ ...fields, ...report, pending: publication.pending.length }, 'publication recovered');
         if (report.recovered > 0) this.#options.meter.count('headwater_segments_total', 'recovered', report.recovered);
-        this.#enqueue(publication);
-        this.#notify(publication);
       } catch (error) {
-        // The disk, most likely: it stays as it is for the next start.
-        this.#options.log.error({ ...fields, code: errorCode(error), err: error }, 'recovery failed');
-        await publication.release();
+        this.#options.log.error({ ...fields, code: errorCode(error), err: error }, 'recovery failed, tried again');
+        continue;
       }
+      this.#leftovers = this.#leftovers.filter((other) => other !== publication);
+      this.#enqueue(publication);
+      this.#notify(publication);
     }
+    this.#nextRecoveryAt = performance.now() + RECOVERY_RETRY_MS;
   }
 
   #enqueue(publication: SpooledPublication): void {
@@ -257,7 +262,11 @@ export class Spool implements SpoolQueue {
   }
 
   async #work(): Promise<void> {
-    if (!this.#lock) return;
+    if (!this.#lock) await this.#ensureOpen();
+    if (this.#leftovers.length > 0 && performance.now() > this.#nextRecoveryAt) {
+      this.#nextRecoveryAt = Number.POSITIVE_INFINITY;
+      this.#recovery = this.#recover();
+    }
     for (const publication of [...this.#publications]) {
       if (publication.hasUnwritten) await publication.flush().catch(() => {});
     }
