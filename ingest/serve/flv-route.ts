@@ -7,7 +7,7 @@ import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import { HttpBody } from './http-body.ts';
 import { type Route, sendJson } from './http-server.ts';
-import { logHeadersSent } from './viewer-log.ts';
+import { logHeadersSent, sequenceHeaders } from './viewer-log.ts';
 
 /** `GET /{path}.flv`: the live stream over HTTP, until it ends. `?tracks=all` for more than the first track of each kind. */
 export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
@@ -36,25 +36,24 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
       sendJson(response, 429, { code, message: 'too many sessions from this address' });
       return true;
     }
+    let isReady = false;
     let begun = false;
+    const selection = url.searchParams.get('tracks') === 'all' ? 'full' : 'base';
     const sink = new HttpBody(request.socket, request.httpVersion !== '1.0');
-    const seat = hub.seat(path, url.searchParams.get('tracks') === 'all' ? 'flv-full' : 'flv-base', sink, {
+    const seat = hub.seat(path, `flv-${selection}`, sink, {
       onReady: () => {
+        isReady = true;
         ticket.accept();
         meter.count('headwater_viewers_total', 'http-flv');
         own.info({ total_subscribers: hub.streams.get(path)?.viewerCount ?? 1 }, 'Subscriber added');
         sink.begin({ 'content-type': 'video/x-flv', 'access-control-allow-origin': '*' });
       },
-      onHeaders: (headers) => {
+      onHeaders: (all) => {
+        const headers = sequenceHeaders(all, selection);
         if (!begun) {
-          const configs = headers.filter((header) => header.kind === 'config');
-          const video = configs.some((config) => isVideoTrack(config.track));
-          sink.write(
-            flvFileHeader(
-              configs.some((config) => !isVideoTrack(config.track)),
-              video,
-            ),
-          );
+          const hasVideo = headers.some(({ track }) => isVideoTrack(track));
+          const hasAudio = headers.some(({ track }) => !isVideoTrack(track));
+          sink.write(flvFileHeader(hasAudio, hasVideo));
         }
         begun = true;
         logHeadersSent(own, headers);
@@ -68,8 +67,10 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
           meter.count('headwater_connection_faults_total', 'ERR_VIEWER_STALLED');
           own.warn({ code: 'ERR_VIEWER_STALLED' }, 'connection closed');
           sink.destroy();
-        } else {
+        } else if (isReady) {
           sink.end();
+        } else {
+          sendJson(response, 503, { code: 'ERR_HTTP_STOPPING', message: 'the server is stopping' });
         }
       },
     });
@@ -84,7 +85,9 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
 
 function pathOf(pathname: string): string | undefined {
   try {
-    return normalisePath(decodeURIComponent(pathname.slice(1, -'.flv'.length)));
+    const path = decodeURIComponent(pathname.slice(1, -'.flv'.length));
+    if (path.includes('?')) return undefined; // a query that was encoded with the rest: no path has one, and it may hold secrets
+    return normalisePath(path);
   } catch (error) {
     if (error instanceof ProtocolError || error instanceof URIError) return undefined;
     throw error;

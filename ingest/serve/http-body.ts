@@ -48,7 +48,8 @@ export class HttpBody implements ByteSink {
   end(): void {
     if (this.#chunked) this.#socket.end(LAST_CHUNK);
     else this.#socket.end();
-    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+    const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   destroy(): void {

@@ -1,4 +1,4 @@
-import { type Codec, isVideoTrack, type MediaEvent } from '../media/media-event.ts';
+import { type Codec, isVideoTrack, type MediaEvent, trackId } from '../media/media-event.ts';
 import type { MediaSink } from '../media/publication.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
@@ -7,6 +7,7 @@ import type { Meter } from '../runtime/meter.ts';
 export class PublicationLog implements MediaSink {
   readonly #log: Log;
   readonly #meter: Meter;
+  /** Of the first track of each kind. */
   #video: string | undefined;
   #audio: string | undefined;
   /** Codecs were heard of that have not been said yet. */
@@ -22,12 +23,13 @@ export class PublicationLog implements MediaSink {
       case 'config': {
         const size = event.flvBody?.length ?? event.record.length;
         const codec = nameOf(event.codec);
+        const isFirst = trackId(event.track) === 0;
         if (isVideoTrack(event.track)) {
           this.#log.info({ size, codec, track: event.track }, 'Cached video sequence header');
-          this.#video ??= codec;
+          this.#video = isFirst ? codec : (this.#video ?? codec);
         } else {
           this.#log.info({ size, codec, track: event.track }, 'Cached audio sequence header');
-          this.#audio ??= codec;
+          this.#audio = isFirst ? codec : (this.#audio ?? codec);
         }
         this.#news = true;
         break;

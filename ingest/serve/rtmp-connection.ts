@@ -1,19 +1,18 @@
 import type { Socket } from 'node:net';
 import { RtmpToMedia } from '../adapt/rtmp-to-media.ts';
-import type { EndCause } from '../media/media-event.ts';
+import type { ConfigEvent, EndCause } from '../media/media-event.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import type { MediaMessage } from '../protocol/rtmp/media-message.ts';
 import type { RtmpLimits } from '../protocol/rtmp/rtmp-limits.ts';
 import { RtmpSession } from '../protocol/rtmp/session.ts';
 import type { PlayRequest, PublishRequest, RtmpSessionHandler } from '../protocol/rtmp/session-handler.ts';
-import type { Headers } from '../relay/batch.ts';
 import type { Hub, Seat } from '../relay/hub.ts';
 import type { Publication } from '../relay/publication.ts';
 import type { ViewerEnd } from '../relay/viewer.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import type { AddressTicket } from './address-limits.ts';
-import { logHeadersSent, needsFourCc } from './viewer-log.ts';
+import { logHeadersSent, needsFourCc, sequenceHeaders } from './viewer-log.ts';
 
 /** Limits and times (ms) of a connection; `config.limits` has them. */
 export interface ConnectionLimits extends RtmpLimits {
@@ -44,6 +43,8 @@ const PING_EVERY_MS = 30_000;
 const LINGER_MS = 5_000;
 /** Bytes of answers since the peer had last read all: who asks and does not read must not fill our memory. */
 const MAX_UNREAD_ANSWERS = 256 * 1024;
+/** Characters of a peer's own words that are logged. */
+const MAX_SAID = 80;
 const TOO_MANY_SESSIONS = 'too many sessions from this address';
 
 type Role = 'none' | 'held' | 'publisher' | 'viewer';
@@ -149,13 +150,16 @@ export class RtmpConnection implements RtmpSessionHandler {
   }): void {
     this.#multitrack = (info.capsEx & CAPS_MULTITRACK) !== 0;
     this.#fourCc = info.fourCcList.length > 0;
-    this.#log.debug({ client: info.flashVer, fourcc: info.fourCcList, caps_ex: info.capsEx }, 'connect command');
+    this.#log.debug(
+      { client: info.flashVer.slice(0, MAX_SAID), fourcc: info.fourCcList, caps_ex: info.capsEx },
+      'connect command',
+    );
   }
 
   onPublish(request: PublishRequest): void {
     if (this.#closingAt !== undefined) return; // what came behind a refused one
     this.#log = this.#ownLog.child({ stream_key: request.path });
-    this.#log.info({ type: request.publishType }, 'publish command');
+    this.#log.info({ type: request.publishType.slice(0, MAX_SAID) }, 'publish command');
     if (!this.#options.ticket.request()) {
       this.#session.rejectPublish(request.streamId, 'NetStream.Publish.Denied', TOO_MANY_SESSIONS);
       this.#options.meter.count('headwater_publications_refused_total', 'ERR_LIMIT_SESSIONS_PER_ADDRESS');
@@ -190,16 +194,16 @@ export class RtmpConnection implements RtmpSessionHandler {
     }
     this.#role = 'viewer';
     this.#streamId = request.streamId;
-    const full = this.#multitrack || request.query.get('tracks') === 'all';
+    const selection = this.#multitrack || request.query.get('tracks') === 'all' ? 'full' : 'base';
     const { hub, meter, protocol } = this.#options;
-    this.#seat = hub.seat(request.path, full ? 'rtmp-full' : 'rtmp-base', this.#socket, {
+    this.#seat = hub.seat(request.path, `rtmp-${selection}`, this.#socket, {
       onReady: () => {
         this.#options.ticket.accept();
         this.#session.acceptPlay(request.streamId);
         meter.count('headwater_viewers_total', protocol);
         this.#log.info({ total_subscribers: hub.streams.get(request.path)?.viewerCount ?? 1 }, 'Subscriber added');
       },
-      onHeaders: (headers) => this.#headersSent(headers),
+      onHeaders: (headers) => this.#headersSent(sequenceHeaders(headers, selection)),
       onCut: (frames) => this.#log.info({ frames }, 'viewer too slow: moved on to a keyframe'),
       onEnd: (reason) => this.#viewerEnded(request, reason),
     });
@@ -260,7 +264,7 @@ export class RtmpConnection implements RtmpSessionHandler {
     this.#end();
   }
 
-  #headersSent(headers: Headers): void {
+  #headersSent(headers: readonly ConfigEvent[]): void {
     logHeadersSent(this.#log, headers);
     if (!this.#fourCc && needsFourCc(headers)) {
       this.#fourCc = true; // once is enough
@@ -289,6 +293,7 @@ export class RtmpConnection implements RtmpSessionHandler {
   /** The publisher is too slow or too quiet: told, then closed. */
   #endPublisher(code: 'ERR_PUBLISHER_READ_TIMEOUT' | 'ERR_PUBLISHER_NO_MEDIA'): void {
     this.#endMedia('timeout');
+    this.#session.unpublishedByServer('NetStream.Unpublish.Success', 'no media came for too long');
     this.#fail(code);
   }
 

@@ -43,8 +43,9 @@ export class TlsFiles {
     }
   }
 
-  /** Calls `onChange` with each new pair until `signal` aborts. */
+  /** Calls `onChange` with each new pair until `signal` aborts. What is wrong with the files is said once, not at each look. */
   watch(signal: AbortSignal, onChange: (material: TlsMaterial) => void): void {
+    let complaint = '';
     const poll = async (): Promise<void> => {
       const before = this.#fingerprint;
       try {
@@ -53,8 +54,11 @@ export class TlsFiles {
           onChange(material);
           this.#log.info({ cert: this.#certFile }, 'TLS certificate reloaded');
         }
+        complaint = '';
       } catch (error) {
-        this.#log.warn({ code: 'ERR_TLS_FILES', reason: (error as Error).message }, 'TLS certificate not reloaded');
+        const reason = (error as Error).message;
+        if (reason !== complaint) this.#log.warn({ code: 'ERR_TLS_FILES', reason }, 'TLS certificate not reloaded');
+        complaint = reason;
       }
       if (!signal.aborted) this.#timer = setTimeout(poll, POLL_MS).unref();
     };

@@ -1,13 +1,19 @@
-import { isVideoTrack } from '../media/media-event.ts';
+import type { TrackSelection } from '../adapt/media-to-rtmp.ts';
+import { type ConfigEvent, isVideoTrack, trackId } from '../media/media-event.ts';
 import type { Headers } from '../relay/batch.ts';
 import type { Log } from '../runtime/log.ts';
 
+/** The sequence headers that a viewer of these tracks is sent. */
+export function sequenceHeaders(headers: Headers, selection: TrackSelection): readonly ConfigEvent[] {
+  const configs = headers.filter((header) => header.kind === 'config');
+  return selection === 'full' ? configs : configs.filter(({ track }) => trackId(track) === 0);
+}
+
 /** Says which sequence headers a viewer was sent. */
-export function logHeadersSent(log: Log, headers: Headers): void {
-  for (const header of headers) {
-    if (header.kind !== 'config') continue;
-    const size = header.flvBody?.length ?? header.record.length;
-    if (isVideoTrack(header.track)) log.info({ size }, 'Sent cached video sequence header to subscriber');
+export function logHeadersSent(log: Log, headers: readonly ConfigEvent[]): void {
+  for (const { track, flvBody, record } of headers) {
+    const size = flvBody?.length ?? record.length;
+    if (isVideoTrack(track)) log.info({ size }, 'Sent cached video sequence header to subscriber');
     else log.info({ size }, 'Sent cached audio sequence header to subscriber');
   }
 }
@@ -16,9 +22,6 @@ export function logHeadersSent(log: Log, headers: Headers): void {
 const PLAIN_FLV_CODECS: readonly unknown[] = ['h264', 'aac', 'mp3'];
 
 /** Whether any of these can be sent only with the FourCC codes of Enhanced RTMP. */
-export function needsFourCc(headers: Headers): boolean {
-  return headers.some(
-    (header) =>
-      header.kind === 'config' && typeof header.codec === 'string' && !PLAIN_FLV_CODECS.includes(header.codec),
-  );
+export function needsFourCc(headers: readonly ConfigEvent[]): boolean {
+  return headers.some(({ codec }) => typeof codec === 'string' && !PLAIN_FLV_CODECS.includes(codec));
 }

@@ -55,6 +55,11 @@ describe('parseStreamTarget', () => {
       want: { path: 'live/test', query: { clientConfigId: '9' }, credentials: { user: 'u', password: 'what?' } },
     },
     {
+      name: 'a query whose ? is encoded; another %3F stays',
+      from: ['live', 'rtmp://h/live', 'a%3Fb%3ftoken=t&x=1'],
+      want: { path: 'live/a%3Fb', query: { x: '1' }, credentials: { token: 't' } },
+    },
+    {
       name: 'base64 and bad escapes in a token',
       from: ['live', '', 'test?token=a+b/c==&bad=%zz'],
       want: { path: 'live/test', query: { bad: '%zz' }, credentials: { token: 'a+b/c==' } },

@@ -35,6 +35,8 @@ const CREDENTIAL_NAMES: Readonly<Record<string, keyof StreamCredentials>> = {
 
 /** ASCII and C1 controls, U+FFFD (bytes that were no UTF-8), backslash, marks that turn the direction of text in a log. */
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\ufffd\\\u202a-\u202e\u2066-\u2069]/u;
+/** Where the query begins. Some clients encode the `?` too; what stands behind it must not become part of the path. */
+const QUERY_START = /\?|%3f(?=[\w.-]+(?:=|%3d))/i;
 /** A second `?` before `name=`: OBS appends its own parameters so, without looking whether there are some. */
 const SEPARATOR = /&|\?(?=[\w.-]+=)/;
 
@@ -93,8 +95,9 @@ function segmentsOf(path: string): string[] {
 }
 
 function splitQuery(text: string): { path: string; query: string } {
-  const at = text.indexOf('?');
-  return at < 0 ? { path: text, query: '' } : { path: text.slice(0, at), query: text.slice(at + 1) };
+  const found = QUERY_START.exec(text);
+  if (found === null) return { path: text, query: '' };
+  return { path: text.slice(0, found.index), query: text.slice(found.index + found[0].length) };
 }
 
 /** `rtmp://user:password@host:port/path?query`, without the URL class: hosts with underscores and unescaped paths are common. */
