@@ -70,6 +70,7 @@ const RESERVED = [
       'ingest/config/',
       'ingest/auth/file',
       'ingest/serve/tls',
+      'ingest/serve/api-token',
       'ingest/cluster/',
     ],
   },

@@ -2,7 +2,10 @@ import type { Ownership } from './cluster/ownership.ts';
 import type { Config } from './config/schema.ts';
 import { TICKS_PER_SECOND } from './media/media-event.ts';
 import type { MediaSink, PublicationInfo } from './media/publication.ts';
+import type { LifecycleFeed } from './observe/lifecycle-feed.ts';
 import { Recorder } from './record/recorder.ts';
+import { RecordingEvents } from './recording-events.ts';
+import { RecordingList, type RecordingView } from './recording-list.ts';
 import type { Log } from './runtime/log.ts';
 import type { Meter } from './runtime/meter.ts';
 import type { RecordingViews } from './serve/stream-view.ts';
@@ -19,12 +22,13 @@ export class Recording implements RecordingViews, AsyncDisposable {
   readonly #config: Config;
   readonly #log: Log;
   readonly #meter: Meter;
-  readonly #ownership: Ownership;
   readonly #layout: Layout;
   readonly #spool: Spool;
   readonly #store: ObjectStore;
   readonly #recorder: Recorder;
+  readonly #list: RecordingList;
   #uploader: Uploader | undefined;
+  #events: RecordingEvents | undefined;
   #isStopped = false;
 
   /** @throws Fault ERR_SPOOL_LOCKED, ERR_CONFIG_PATTERN */
@@ -50,14 +54,14 @@ export class Recording implements RecordingViews, AsyncDisposable {
     meter: Meter,
   ) {
     this.#config = config;
-    this.#ownership = ownership;
     this.#log = log;
     this.#meter = meter;
     this.#layout = parts.layout;
     this.#spool = parts.spool;
     this.#store = parts.store;
+    this.#list = new RecordingList(parts.spool);
     this.#recorder = new Recorder({ spool: parts.spool, names: parts.names, settings: config.record, log, meter });
-    for (const { header } of parts.spool.publications) ownership.seen(header.path, header.epoch);
+    for (const { path, epoch } of parts.spool.headers) ownership.seen(path, epoch);
     meter.gauge('headwater_recording_seconds_at_risk', () => {
       let seconds = 0;
       for (const path of new Set(this.paths())) seconds += this.secondsAtRisk(path);
@@ -65,12 +69,13 @@ export class Recording implements RecordingViews, AsyncDisposable {
     });
   }
 
-  /** The listeners are open: uploading begins, with what an earlier process left. */
-  start(): void {
+  /** The listeners are open: uploading begins, with what an earlier process left. `feed` is told what becomes of it. */
+  start(feed: LifecycleFeed): void {
     const { upload } = this.#config;
     const common = { queue: this.#spool, store: this.#store, layout: this.#layout, log: this.#log, meter: this.#meter };
-    this.#uploader = new Uploader({ ...common, settings: upload });
-    for (const { header } of this.#spool.publications) this.#ownership.seen(header.path, header.epoch);
+    const uploader = new Uploader({ ...common, settings: upload });
+    this.#uploader = uploader;
+    this.#events = new RecordingEvents(this.#spool, () => uploader.status().store, feed);
   }
 
   /** The sink that records a publication. */
@@ -96,6 +101,8 @@ export class Recording implements RecordingViews, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isStopped) await this.#recorder.stop();
     await this.#uploader?.[Symbol.asyncDispose]();
+    this.#events?.[Symbol.dispose]();
+    this.#list[Symbol.dispose]();
     await this.#spool[Symbol.asyncDispose]();
     await this.#store[Symbol.asyncDispose]();
   }
@@ -118,6 +125,10 @@ export class Recording implements RecordingViews, AsyncDisposable {
       publications: own.map(({ pub, segments, storedThrough }) => ({ pub, pendingSegments: segments, storedThrough })),
       store: status.store,
     };
+  }
+
+  recordings(path?: string): readonly RecordingView[] {
+    return this.#list.list(path);
   }
 
   secondsAtRisk(path: string): number {

@@ -1,22 +1,24 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenPorts } from './banner.ts';
 import { SinglePod } from './cluster/single-pod.ts';
-import { describeCodec } from './codec/describe.ts';
 import type { Config } from './config/schema.ts';
 import type { MediaSink, PublicationInfo } from './media/publication.ts';
+import { LifecycleFeed } from './observe/lifecycle-feed.ts';
 import { Metrics } from './observe/metrics.ts';
-import { StreamMeter } from './observe/session-view.ts';
+import { PublicationEvents } from './observe/publication-events.ts';
 import { Recording } from './recording.ts';
 import { Hub } from './relay/hub.ts';
 import type { Log } from './runtime/log.ts';
 import { AddressLimits } from './serve/address-limits.ts';
 import { apiRoute } from './serve/api.ts';
+import { apiToken } from './serve/api-token.ts';
+import { EventStream } from './serve/event-stream.ts';
 import { flvRoute } from './serve/flv-route.ts';
 import { healthRoute } from './serve/health.ts';
 import { HttpServer } from './serve/http-server.ts';
 import { PublicationLog } from './serve/publication-log.ts';
 import { RtmpServer } from './serve/rtmp-server.ts';
+import { StreamMeters } from './serve/stream-meters.ts';
 import { StreamViews } from './serve/stream-view.ts';
 import { TlsFiles } from './serve/tls.ts';
 
@@ -43,16 +45,23 @@ export async function serve(config: Config, log: Log, version: string): Promise<
 
   const recording = config.record.all ? stack.use(await Recording.open(config, ownership, log, metrics)) : undefined;
   const meters = new StreamMeters();
+  const feed = new LifecycleFeed();
   const hub = new Hub({
     settings: { ...config.relay, ...config.play, chunkSize: config.rtmp.chunkSize, viewer: config.viewer },
     claim: (path) => ownership.claim(path),
     taps: [
       (info) => new PublicationLog(log.child({ conn_id: info.connId, stream_key: info.path }), metrics),
       (info) => meters.follow(info),
+      (info) => new PublicationEvents(info, feed),
       ...(recording === undefined ? [] : [(info: PublicationInfo): MediaSink => recording.record(info)]),
     ],
     log,
     meter: metrics,
+    onViewer: (path, change, viewers) => {
+      if (change === 'joined') feed.publish({ type: 'viewer-joined', path, viewers });
+      else
+        feed.publish({ type: change === 'stalled' ? 'viewer-evicted' : 'viewer-left', path, viewers, reason: change });
+    },
   });
   stack.defer(() => hub.close());
   metrics.gauge('headwater_streams', () => [...hub.streams.values()].filter((stream) => stream.publication).length);
@@ -63,7 +72,8 @@ export async function serve(config: Config, log: Log, version: string): Promise<
     new RtmpServer({ hub, limits: config.limits, addresses, chunkSize: config.rtmp.chunkSize, log, meter: metrics }),
   );
   const views = new StreamViews(hub, (pub) => meters.of(pub), recording);
-  const routes = [apiRoute(views, apiToken(config)), flvRoute(hub, log, metrics)];
+  const events = stack.use(new EventStream(feed));
+  const routes = [apiRoute(views, events, apiToken(config.http.apiTokenFile, log)), flvRoute(hub, log, metrics)];
   const http = stack.use(new HttpServer(routes, { log, meter: metrics, limits: config.limits, addresses }));
   let isReady = false;
   const health = {
@@ -85,7 +95,7 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
   isReady = true;
   log.info({ version, ...ports }, 'server started');
-  recording?.start();
+  recording?.start(feed);
 
   const running = stack.move();
   return {
@@ -102,32 +112,4 @@ export async function serve(config: Config, log: Log, version: string): Promise<
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
-}
-
-/** Statistics of the live publications. */
-class StreamMeters {
-  readonly #byPub = new Map<string, StreamMeter>();
-
-  of(pub: string): StreamMeter | undefined {
-    return this.#byPub.get(pub);
-  }
-
-  follow({ pub }: PublicationInfo): MediaSink {
-    const meter = new StreamMeter((codec, record, frame) =>
-      typeof codec === 'string' ? describeCodec(codec, record, frame) : undefined,
-    );
-    this.#byPub.set(pub, meter);
-    return {
-      onEvent: (event) => {
-        meter.onEvent(event);
-        if (event.kind === 'end') this.#byPub.delete(pub);
-      },
-    };
-  }
-}
-
-/** Read at each request, so that another token takes effect without a restart. */
-function apiToken({ http }: Config): () => string | null {
-  const file = http.apiTokenFile;
-  return () => (file === null ? null : readFileSync(file, 'utf8').trim());
 }

@@ -6,7 +6,7 @@ import { FlushClock, flushTickMs } from './flush-clock.ts';
 import type { GopCacheLimits } from './gop-cache.ts';
 import { Publication } from './publication.ts';
 import { type PublisherHandler, Stream, type StreamSettings } from './stream.ts';
-import { type ByteSink, Viewer, type ViewerHandler, type ViewerSettings } from './viewer.ts';
+import { type ByteSink, Viewer, type ViewerEnd, type ViewerHandler, type ViewerSettings } from './viewer.ts';
 
 /** Settings of the relay; `config` has all of them. */
 export interface HubSettings extends StreamSettings, GopCacheLimits {
@@ -33,6 +33,8 @@ export interface HubOptions {
   readonly taps: readonly ((info: PublicationInfo) => MediaSink)[];
   readonly log: Log;
   readonly meter: Meter;
+  /** A viewer came (`joined`) or is gone; `viewers`: how many the path has now. */
+  readonly onViewer?: (path: string, change: 'joined' | 'left' | ViewerEnd, viewers: number) => void;
 }
 
 /** A viewer's seat at a path. `viewer` sends the control messages of its connection. */
@@ -110,6 +112,7 @@ export class Hub {
         stream = this.#stream(path);
         this.#viewers++;
         const total = stream.viewerCount + 1;
+        this.#options.onViewer?.(path, 'joined', total);
         stream.watch(viewer);
         return total;
       },
@@ -138,7 +141,7 @@ export class Hub {
 
   #make(path: string): Stream {
     const { settings, meter } = this.#options;
-    return new Stream({
+    const stream: Stream = new Stream({
       path,
       settings,
       media: { limits: settings, chunkSize: settings.chunkSize, now: () => performance.now() },
@@ -146,6 +149,7 @@ export class Hub {
       onViewerLeft: (_viewer, reason) => {
         this.#viewers--;
         if (reason === 'stalled') meter.count('headwater_viewers_evicted_total', reason);
+        this.#options.onViewer?.(path, reason, stream.viewerCount);
       },
       onPublicationEnded: (info, cause) => {
         meter.count('headwater_publications_ended_total', cause);
@@ -154,10 +158,11 @@ export class Hub {
           'publication ended',
         );
       },
-      onIdle: (stream) => {
+      onIdle: () => {
         if (this.#streams.get(path) === stream) this.#streams.delete(path);
       },
     });
+    return stream;
   }
 
   #open(request: PublishRequest, owner: Stream): Publication {

@@ -12,9 +12,17 @@ const OURS = 'A defect of Headwater: please report it with the log line.';
  * `npm run check` fails when a code of the source is missing here, or one here is used nowhere.
  */
 export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
+  ERR_API_BUSY: {
+    meaning: 'A hundred programs read `/api/v1/events` already.',
+    remedy: 'Close some of them; one can serve many people.',
+  },
   ERR_API_FORBIDDEN: {
     meaning: 'The API was asked without its token, or from another machine while it has none.',
     remedy: 'Start with `--api-token-file FILE` and send `Authorization: Bearer …` with the content of that file.',
+  },
+  ERR_API_TOKEN_FILE: {
+    meaning: 'The file of `--api-token-file` cannot be read, or is empty.',
+    remedy: 'Write the token into it. While it is missing, the API answers nobody.',
   },
   ERR_CLI_COMMAND: { meaning: 'There is no such command.', remedy: '`headwater --help` lists all.' },
   ERR_CONFIG_FILE: { meaning: 'The file of `--config` cannot be read.', remedy: 'Check its name and its permissions.' },
@@ -53,6 +61,10 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     meaning: 'A connection to the HTTP port did not send a whole request within `limits.request`.',
     remedy: 'Port scanners and health checks by bare TCP cause it; they do no harm.',
+  },
+  ERR_HTTP_STOPPING: {
+    meaning: 'A viewer waited for a stream when the server stopped, or came while it did.',
+    remedy: 'Try again when it has started.',
   },
   ERR_HTTP_URL: { meaning: 'The target of an HTTP request is no URL.', remedy: 'Check the program that sent it.' },
   ERR_INTERNAL: { meaning: 'The server failed on a request.', remedy: OURS },

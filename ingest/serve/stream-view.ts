@@ -12,9 +12,11 @@ export interface RecordingViews {
   upload(path: string): object | undefined;
   /** Seconds of media received and not yet confirmed by the store. */
   secondsAtRisk(path: string): number;
+  /** Recordings in the spool, and the last that left it; of one path, where it is given. */
+  recordings(path?: string): readonly object[];
 }
 
-/** The read model of `/api/v1/streams`: hub, media statistics, recording and upload in one object a path. */
+/** The read model of the API: hub, media statistics, recording and upload in one object a path. */
 export class StreamViews implements ApiView {
   readonly #hub: Hub;
   readonly #meterOf: (pub: string) => StreamMeter | undefined;
@@ -35,6 +37,10 @@ export class StreamViews implements ApiView {
   stream(path: string): object | undefined {
     const known = this.#hub.streams.has(path) || this.#recordings?.recording(path) || this.#recordings?.upload(path);
     return known ? this.#view(path) : undefined;
+  }
+
+  recordings(path?: string): readonly object[] {
+    return this.#recordings?.recordings(path) ?? [];
   }
 
   #view(path: string): object {
