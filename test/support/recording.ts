@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from './wait-for.ts';
 
@@ -24,8 +24,7 @@ const SEGMENT = /^seg(\d+)-([a-z2-7]{8})-(\d+)\.(mp4|flv)$/;
 /** The recordings that a store holds of a path, oldest first. */
 export function recordingsOf(store: string, path: string): StoredRecording[] {
   const parent = join(store, path);
-  if (!existsSync(parent)) return [];
-  const names = readdirSync(parent, { withFileTypes: true }).filter((each) => each.isDirectory());
+  const names = entriesOf(parent).filter((each) => each.isDirectory());
   return names
     .map(({ name }) => readRecording(name, join(parent, name)))
     .filter((each) => each.segments.length > 0)
@@ -58,9 +57,23 @@ function readRecording(name: string, dir: string): StoredRecording {
   return { name, dir, segments, playlist: join(dir, 'index.m3u8') };
 }
 
-/** Every file below a folder, as paths relative to it, sorted. */
+/** Every file below a folder, as paths relative to it, sorted. Folders may vanish meanwhile. */
 export function filesBelow(dir: string): string[] {
-  if (!existsSync(dir)) return [];
-  const entries = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
-  return entries.map((each) => join(each.parentPath, each.name).slice(dir.length + 1)).sort();
+  return [...walk(dir)].map((file) => file.slice(dir.length + 1)).sort();
+}
+
+function* walk(dir: string): Generator<string> {
+  for (const entry of entriesOf(dir)) {
+    if (entry.isDirectory()) yield* walk(join(dir, entry.name));
+    else if (entry.isFile()) yield join(dir, entry.name);
+  }
+}
+
+function entriesOf(dir: string): Dirent[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
