@@ -29,6 +29,34 @@ const videoPart = (codec: VideoTag['parts'][number]['codec'], data: Buffer, id =
   data,
 });
 
+describe('RtmpToMedia, bounds', () => {
+  it('keeps no header that is larger than any real one', () => {
+    const large = Buffer.concat([AVC_HEADER, Buffer.alloc(16 * 1024)]);
+    const hdr = video({ packet: 'metadata', parts: [videoPart('hvc1', Buffer.alloc(17 * 1024))] });
+    expect(
+      run([
+        [9, 0, large],
+        [9, 10, hdr],
+      ]),
+    ).toEqual({
+      events: [],
+      skipped: ['ERR_FLV_BAD_CONFIG', 'ERR_FLV_BAD_CONFIG'],
+    });
+  });
+
+  it('passes no frame on that a longer header would make too long for a message', () => {
+    const config: Message = [9, 0, Buffer.concat([hex('1c00000000'), HEVC])];
+    const [most, more] = [0, 8].map((bytes) => Buffer.alloc(0xff_ff_ff - 16 + 5 + bytes));
+    for (const body of [most!, more!]) hex('1c01000000').copy(body);
+    const { events, skipped } = run([config, [9, 40, most!], [9, 80, more!]]);
+    expect(events.map(line)).toEqual(['v0 config h265', 'v0 K 40']);
+    expect(skipped).toEqual(['ERR_FLV_UNSUPPORTED']);
+    const frame = events[1] as Extract<MediaEvent, { kind: 'frame' }>;
+    const message = messageOf(frame, 'base')!;
+    expect(message.head.length + message.body.length).toBeLessThanOrEqual(0xff_ff_ff);
+  });
+});
+
 describe('RtmpToMedia, configuration', () => {
   const avcFrame: Message = [9, 40, hex('2701000000 0000000141')];
 

@@ -23,6 +23,11 @@ import { RtmpTrack } from './rtmp-track.ts';
 /** Nanoseconds in a tick of the 90 kHz clock. */
 const NANOS_PER_TICK = 100_000 / 9;
 
+/** Configuration records, and metadata of a track, are kept and sent to every joiner: real ones have a few hundred bytes. */
+const MAX_HEADER_BYTES = 16 * 1024;
+/** Frames that get a longer header than they came with must still fit into a message, whose length has 24 bits. */
+const MAX_WRAPPED_BYTES = 0xff_ff_ff - 16;
+
 /** Turns one publisher's RTMP messages into media events, in order. What it does not understand is skipped, and said to `onSkipped`. */
 export class RtmpToMedia {
   readonly #sink: MediaSink;
@@ -148,13 +153,14 @@ export class RtmpToMedia {
   }
 
   #announce(track: RtmpTrack, codec: Codec, payload: Buffer, flvBody: Buffer | undefined): void {
-    const config = track.announce(codec, payload, flvBody);
+    const config = payload.length > MAX_HEADER_BYTES ? 'broken' : track.announce(codec, payload, flvBody);
     if (config === 'broken') this.#onSkipped('ERR_FLV_BAD_CONFIG');
     else if (config !== undefined) this.#sink.onEvent(config);
   }
 
   #trackMetadata(track: RtmpTrack, flvBody: Buffer): void {
-    if (track.isNewMetadata(flvBody)) this.#sink.onEvent({ kind: 'trackMetadata', track: track.track, flvBody });
+    if (flvBody.length > MAX_HEADER_BYTES) this.#onSkipped('ERR_FLV_BAD_CONFIG');
+    else if (track.isNewMetadata(flvBody)) this.#sink.onEvent({ kind: 'trackMetadata', track: track.track, flvBody });
   }
 
   #frame(track: RtmpTrack, frame: IncomingFrame, timestamp: number, arrivedAt: number): void {
@@ -173,6 +179,10 @@ export class RtmpToMedia {
     const event: FrameEvent = { kind: 'frame', track: track.track, dts, pts, key, data, arrivedAt, codec };
     // Under a wrong codec's name it can't be passed on as it came.
     const canPass = frame.flvBody !== undefined && isSameCodec(codec, frame.codec);
+    if (!canPass && data.length > MAX_WRAPPED_BYTES) {
+      this.#onSkipped('ERR_FLV_UNSUPPORTED');
+      return;
+    }
     this.#sink.onEvent(canPass ? { ...event, flvBody: frame.flvBody } : event);
   }
 
