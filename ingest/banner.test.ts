@@ -41,6 +41,20 @@ describe('banner', () => {
     expect((await show(...argv)).includes('Anyone who can reach this machine may publish and watch')).toBe(warns);
   });
 
+  it('says how to keep it to oneself, with the ports that are in use', async () => {
+    const text = await show(
+      '--listen',
+      ':2935',
+      '--http-listen',
+      'localhost:80',
+      '--tls-listen',
+      '0.0.0.0:443',
+      '--tls-cert=a',
+      '--tls-key=b',
+    );
+    expect(text).toContain('To keep it to yourself: --listen localhost:2935 --tls-listen localhost:443\n');
+  });
+
   it('shows RTMPS and IPv6 as one would type them', async () => {
     const text = await show(
       '--listen',

@@ -26,12 +26,10 @@ export function banner(config: Config, ports: OpenPorts, version: string): strin
   }
   if (flv !== undefined) lines.push(`    HTTP-FLV    ${flv}/live/test.flv`, `    State       ${flv}/api/v1/streams`);
   lines.push('', ...recordingLines(config));
-  if (isOpenToOthers([rtmp.listen, rtmps.listen, http.listen])) {
-    lines.push(
-      '',
-      '  Anyone who can reach this machine may publish and watch. To keep it to yourself: --listen localhost:1935',
-    );
-    if (http.listen !== null) lines[lines.length - 1] += ' --http-listen localhost:8080';
+  const open = openToOthers(config);
+  if (open.length > 0) {
+    const advice = open.map(([flag, port]) => `--${flag} localhost:${port}`).join(' ');
+    lines.push('', `  Anyone who can reach this machine may publish and watch. To keep it to yourself: ${advice}`);
   }
   return `${lines.join('\n')}\n`;
 }
@@ -53,6 +51,14 @@ function recordingLines({ record, store, spool }: Config): string[] {
   return lines;
 }
 
-function isOpenToOthers(addresses: readonly (ListenAddress | null)[]): boolean {
-  return addresses.some((address) => address !== null && !isLoopback(address));
+/** Listeners that other machines can reach: flag and port. */
+function openToOthers({ rtmp, rtmps, http }: Config): [flag: string, port: number][] {
+  const listeners: [string, ListenAddress | null][] = [
+    ['listen', rtmp.listen],
+    ['tls-listen', rtmps.listen],
+    ['http-listen', http.listen],
+  ];
+  return listeners.flatMap(([flag, address]) => {
+    return address === null || isLoopback(address) ? [] : [[flag, address.port] as [string, number]];
+  });
 }
