@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -169,6 +169,42 @@ describe('a running server', () => {
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ code: 'ERR_HTTP_STOPPING' });
     await stopped;
+  });
+
+  it('leaves nothing behind: no timer, no socket, no descriptor', async () => {
+    const round = async (isStopped: boolean): Promise<void> => {
+      await using running = await runServer('--segment-duration', '1s');
+      await using publisher = await RtmpPublisher.connect(`${running.rtmp}/live/test`);
+      await publisher.publish();
+      await send(publisher, MEDIA);
+      await using _player = await RtmpPlayer.connect(`${running.rtmp}/live/test`);
+      const leaving = new AbortController();
+      const open = await Promise.all(
+        ['/live/test.flv', '/api/v1/events'].map((url) => fetch(running.http + url, { signal: leaving.signal })),
+      );
+      const waiting = fetch(`${running.http}/live/nobody.flv`).catch(() => {});
+      await waitFor(
+        'three viewers',
+        async () => (await running.get<{ streams: unknown[] }>('/api/v1/streams')).streams[1],
+      );
+      if (isStopped) await running.server.stop();
+      else await running.server[Symbol.asyncDispose]();
+      leaving.abort();
+      await Promise.all([waiting, ...open.map((response) => response.body?.cancel().catch(() => {}))]);
+    };
+    const left = async (): Promise<{ resources: number; descriptors: number }> => {
+      await delay(100);
+      const resources = process.getActiveResourcesInfo().filter((name) => /^(Timeout|Immediate|TCP)/.test(name));
+      return { resources: resources.length, descriptors: readdirSync('/proc/self/fd').length };
+    };
+    await round(true); // starts the thread that sums files, and connections that `fetch` keeps
+    const before = await left();
+    await round(true);
+    await round(false);
+    await waitFor('all to be closed', async () => {
+      const { resources, descriptors } = await left();
+      return resources <= before.resources && descriptors <= before.descriptors;
+    });
   });
 
   it('says which sequence headers a viewer was really sent, and a change of codec', async () => {

@@ -9,9 +9,21 @@ import { HttpBody } from './http-body.ts';
 import { type Route, sendJson } from './http-server.ts';
 import { logHeadersSent, sequenceHeaders } from './viewer-log.ts';
 
+/** What viewers were sent is added to the metric in steps of this, of all of them together, and when one leaves. */
+const COUNTED_BYTES = 256 * 1024;
+
 /** `GET /{path}.flv`: the live stream over HTTP, until it ends. `?tracks=all` for more than the first track of each kind. */
 export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
   let lastId = 0;
+  let uncounted = 0;
+  const count = (): void => {
+    meter.count('headwater_sent_bytes_total', 'http-flv', uncounted);
+    uncounted = 0;
+  };
+  const onWritten = (bytes: number): void => {
+    uncounted += bytes;
+    if (uncounted >= COUNTED_BYTES) count();
+  };
   return (request, response, url, ticket) => {
     if (!url.pathname.endsWith('.flv')) return false;
     if (request.method !== 'GET') {
@@ -39,7 +51,7 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
     let isReady = false;
     let begun = false;
     const selection = url.searchParams.get('tracks') === 'all' ? 'full' : 'base';
-    const sink = new HttpBody(request.socket, request.httpVersion !== '1.0');
+    const sink = new HttpBody(request.socket, request.httpVersion !== '1.0', onWritten);
     const seat = hub.seat(path, `flv-${selection}`, sink, {
       onReady: () => {
         isReady = true;
@@ -75,7 +87,7 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
       },
     });
     request.socket.once('close', () => {
-      meter.count('headwater_sent_bytes_total', 'http-flv', request.socket.bytesWritten);
+      count();
       seat.leave();
     });
     seat.take();

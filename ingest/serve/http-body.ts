@@ -14,11 +14,13 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 export class HttpBody implements ByteSink {
   readonly #socket: Socket;
   readonly #chunked: boolean;
+  readonly #onWritten: (bytes: number) => void;
 
-  /** `chunked` is false for HTTP/1.0. */
-  constructor(socket: Socket, chunked: boolean) {
+  /** `chunked` is false for HTTP/1.0. `onWritten` is told the bytes of each write of the body. */
+  constructor(socket: Socket, chunked: boolean, onWritten: (bytes: number) => void) {
     this.#socket = socket;
     this.#chunked = chunked;
+    this.#onWritten = onWritten;
   }
 
   get writableLength(): number {
@@ -33,6 +35,7 @@ export class HttpBody implements ByteSink {
   }
 
   write(bytes: Buffer, onTaken?: () => void): void {
+    this.#onWritten(bytes.length);
     if (!this.#chunked) {
       this.#socket.write(bytes, onTaken);
       return;
