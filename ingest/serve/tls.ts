@@ -44,7 +44,7 @@ export class TlsFiles {
   }
 
   /** Calls `onChange` with each new pair until `signal` aborts. What is wrong with the files is said once, not at each look. */
-  watch(signal: AbortSignal, onChange: (material: TlsMaterial) => void): void {
+  watch(signal: AbortSignal, onChange: (material: TlsMaterial) => void, pollMs = POLL_MS): void {
     let complaint = '';
     const poll = async (): Promise<void> => {
       const before = this.#fingerprint;
@@ -60,9 +60,9 @@ export class TlsFiles {
         if (reason !== complaint) this.#log.warn({ code: 'ERR_TLS_FILES', reason }, 'TLS certificate not reloaded');
         complaint = reason;
       }
-      if (!signal.aborted) this.#timer = setTimeout(poll, POLL_MS).unref();
+      if (!signal.aborted) this.#timer = setTimeout(poll, pollMs).unref();
     };
-    this.#timer = setTimeout(poll, POLL_MS).unref();
+    this.#timer = setTimeout(poll, pollMs).unref();
     signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
   }
 }
