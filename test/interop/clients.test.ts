@@ -100,6 +100,12 @@ describe.concurrent('publishers', () => {
     await delay(13_000);
     await using late = watch(server.rtmp(path));
     await late.started();
+    const named = { stream_key: path };
+    for (const msg of ['recorder initialized', 'recording started']) await server.waitForLog(msg, named);
+    for (const msg of ['Cached audio sequence header', 'Cached video sequence header'])
+      await server.waitForLog(msg, named);
+    await server.waitForLog('Codecs detected', { ...named, videoCodec: 'h264', audioCodec: 'aac' });
+    expect((await server.stream(path))?.video).toMatchObject({ width: 640, height: 360 });
     await obs.stopStreaming();
     const said = await waitFor('OBS to stop', () => /Total frames output: (\d+)/.exec(obs.process.stdout));
     const sent = Number(said[1]);

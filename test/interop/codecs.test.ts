@@ -7,6 +7,7 @@ import { completeRecording } from '../support/recording.ts';
 import { type ReceivedMessage, RtmpPlayer } from '../support/rtmp-client.ts';
 import { type Server, startServer } from '../support/server.ts';
 import { watch } from '../support/viewer.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 /** A clip, what ffprobe and mediabunny call its codecs. */
 interface Case {
@@ -44,8 +45,10 @@ describe.concurrent('Enhanced RTMP from ffmpeg 9', () => {
     const file = await clip(name);
     const version = 'ffmpeg9';
     await using viewer = watch(server.rtmp(path), { version });
+    const input = ['-rtmp_enhanced_codecs', 'hvc1,av01,vp09'];
+    await using announcing = watch(server.rtmp(path), { version, input, packetsOnly: true });
     await using flv = watch(server.flv(path), { version, packetsOnly: true });
-    await server.waitForLog('play command', { stream_key: path });
+    await waitFor('both players', () => server.log.all('play command', { stream_key: path }).length >= 2);
     await using publisher = publish(file, server.rtmp(path), { version, ...(announce && { output: announce }) });
     await publisher.succeed();
     expect(complaintsOf(publisher)).toEqual([]);
@@ -55,7 +58,7 @@ describe.concurrent('Enhanced RTMP from ffmpeg 9', () => {
     const byHttp = await flv.finished();
     // ffmpeg 9 says so at the end of every FLV it reads over HTTP, whoever serves it.
     const complaints = byHttp.complaints.filter((line) => !line.includes('Error during demuxing: Input/output error'));
-    for (const got of [await viewer.finished(), { ...byHttp, complaints }]) {
+    for (const got of [await viewer.finished(), await announcing.finished(), { ...byHttp, complaints }]) {
       expect(got.complaints).toEqual([]);
       expect(got.other).toEqual([]);
       expectWhole(got.video, video, 'video');
@@ -152,5 +155,9 @@ describe.concurrent('Enhanced RTMP from ffmpeg 9', () => {
 describe('viewers without fourCcList', () => {
   it('are counted, and served all the same', async () => {
     expect(await server.metric('headwater_viewers_without_fourcc_total')).toBeGreaterThan(0);
+    // The others were there too: players of ffmpeg 9 that said what they can.
+    const lists = server.log.all('connect command').map((each) => String(each.fourcc));
+    expect(lists).toContain('');
+    expect(lists).toContain('hvc1,av01,vp09');
   });
 });

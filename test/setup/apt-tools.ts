@@ -43,8 +43,8 @@ export const APT_TOOLS = {
 export type AptToolName = keyof typeof APT_TOOLS;
 
 const GST_ELEMENTS = ['rtmp2sink', 'rtmp2src', 'x264enc', 'voaacenc', 'flvmux', 'flvdemux', 'aacparse', 'h264parse'];
-/** Debian keeps programs of administrators where an ordinary user's PATH does not look. */
-const EXTRA_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+/** Debian keeps programs of administrators where an ordinary user's PATH does not look, and Go unpacks itself outside of it. */
+const EXTRA_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/go/bin'];
 
 /** Where a program is, or undefined. */
 export function findProgram(name: string): string | undefined {
@@ -64,7 +64,8 @@ export function missingPackages(): string[] {
 
 /** The command, as words, that installs packages; a person can paste it too. */
 export function aptInstall(packages: readonly string[]): string[] {
-  return ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
+  // Waits for another apt-get that is at work.
+  return ['apt-get', 'install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', ...packages];
 }
 
 function succeeds(command: string, args: readonly string[]): boolean {

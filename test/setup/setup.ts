@@ -60,12 +60,13 @@ async function installFfmpeg9(): Promise<void> {
 
 async function installMinio(): Promise<void> {
   await cached(MINIO, async (dir) => {
-    if (!findProgram('go')) {
+    const go = findProgram('go');
+    if (!go) {
       const backport = 'sudo apt-get install -y -t bookworm-backports golang-go';
       throw new Error(`MinIO is built with Go (1.21 or newer), which is not on the PATH; run:\n  ${backport}`);
     }
     // Low priority: the first suites run meanwhile.
-    await run(['nice', 'go', 'install', '-trimpath', MINIO.module], { GOBIN: join(dir, 'bin'), CGO_ENABLED: '0' });
+    await run(['nice', go, 'install', '-trimpath', MINIO.module], { GOBIN: join(dir, 'bin'), CGO_ENABLED: '0' });
   });
 }
 
