@@ -156,7 +156,9 @@ describe('viewers without fourCcList', () => {
   it('are counted, and served all the same', async () => {
     expect(await server.metric('headwater_viewers_without_fourcc_total')).toBeGreaterThan(0);
     // The others were there too: players of ffmpeg 9 that said what they can.
-    const lists = server.log.all('connect command').map((each) => String(each.fourcc));
+    const players = new Set(server.log.all('play command').map((each) => each.conn_id));
+    const connects = server.log.all('connect command').filter((each) => players.has(each.conn_id));
+    const lists = connects.map((each) => String(each.fourcc));
     expect(lists).toContain('');
     expect(lists).toContain('hvc1,av01,vp09');
   });
