@@ -22,12 +22,13 @@ export function readDataMessage(body: Buffer): DataMessage {
   if (fault && (values.length === 0 || BOMBS.includes(fault.code))) throw fault;
   const isSet = values[0] === SET;
   const [name, value] = isSet ? values.slice(1) : values;
-  if (name === METADATA && value instanceof Map) return metadata(value);
+  if (name === METADATA && value instanceof Map) return encodeMetadata(value);
   if (name === METADATA && fault) throw fault;
-  if (name === CLEAR) return metadata(new Map());
+  if (name === CLEAR) return encodeMetadata(new Map());
   return { kind: 'opaque', data: isSet ? body.subarray(SET_BYTES) : body };
 }
 
-function metadata(values: ReadonlyMap<string, unknown>): MetadataEvent {
+/** The stream's description with these values. */
+export function encodeMetadata(values: ReadonlyMap<string, unknown>): MetadataEvent {
   return { kind: 'metadata', values, body: encodeAmf0(METADATA, new EcmaArray(values as EcmaArray)) };
 }

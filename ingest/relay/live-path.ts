@@ -1,7 +1,17 @@
-import { type FrameEvent, isVideoTrack, type MediaEvent, msOfTicks, type Track } from '../media/media-event.ts';
+import { withoutKinds } from '../adapt/honest-metadata.ts';
+import {
+  type ConfigEvent,
+  type FrameEvent,
+  isVideoTrack,
+  type MediaEvent,
+  type MetadataEvent,
+  msOfTicks,
+  type Track,
+} from '../media/media-event.ts';
 import { Batch, type SentEvent } from './batch.ts';
 import { GopCache, type GopCacheLimits } from './gop-cache.ts';
 import { HeaderSet } from './header-set.ts';
+import { TrackPromises } from './track-promises.ts';
 import type { Viewer } from './viewer.ts';
 
 /** Where outgoing times start, so that audio which is a little older than the first video keeps its distance. */
@@ -34,6 +44,11 @@ export class LivePath {
   /** The track whose keyframes decide where one can start; undefined while there is no video. */
   #startTrack: Track | undefined;
   #hasKeyframe = false;
+  #promises = new TrackPromises();
+  /** As the publisher sent it, and as it stands in the headers: there it loses what it promised in vain, for all who join from then on. */
+  #metadata:
+    | { readonly sent: MetadataEvent; readonly shown: { -readonly [K in keyof MetadataEvent]: MetadataEvent[K] } }
+    | undefined;
   /** Added to a source time in ms gives the outgoing one; undefined before a publication's first frame. */
   #offsetMs: number | undefined;
   #lastMs = 0;
@@ -59,6 +74,8 @@ export class LivePath {
     this.#gop.clear();
     this.#startTrack = undefined;
     this.#hasKeyframe = false;
+    this.#promises = new TrackPromises();
+    this.#metadata = undefined;
     this.#offsetMs = undefined;
   }
 
@@ -69,10 +86,11 @@ export class LivePath {
         this.#addFrame(event);
         break;
       case 'config':
-        if (isVideoTrack(event.track)) this.#expectKeyframe(event.track);
-        this.#addHeader(event);
+        this.#addConfig(event);
         break;
       case 'metadata':
+        this.#addMetadata(event);
+        break;
       case 'trackMetadata':
         this.#addHeader(event);
         break;
@@ -88,16 +106,13 @@ export class LivePath {
   /** Adds a viewer: it starts at the cached keyframe, or at the next one. */
   join(viewer: Viewer): void {
     this.viewers.add(viewer);
-    const start = this.#start();
-    if (start === undefined) return;
-    viewer.startAt(start, this.#newest);
-    this.#options.onDirty();
+    this.#startAll([viewer]);
   }
 
   /** Closes the running batch and hands every viewer what its kernel takes. Returns those that have stalled, and whether others lag. */
   flush(now: number): { readonly stalled: readonly Viewer[]; readonly lagging: boolean } {
     this.#closeBatch();
-    if (this.#startTrack === undefined && this.#offsetMs !== undefined) this.#startWaiting();
+    if (this.#startTrack === undefined && this.#offsetMs !== undefined && !this.#promises.isOpen) this.#startWaiting();
     const stalled: Viewer[] = [];
     let lagging = false;
     const restart = this.#gop.start;
@@ -119,13 +134,60 @@ export class LivePath {
     }
     this.#append(frame, timeMs);
     this.#gop.grew(this.#newest);
+    if (!this.#promises.isLate) this.#followPromises(timeMs);
+  }
+
+  #followPromises(timeMs: number): void {
+    const wasOpen = this.#promises.isOpen;
+    this.#promises.pass(timeMs);
+    if (!wasOpen || this.#promises.isOpen) return;
+    this.#correctMetadata();
+    this.#startJoiners();
+  }
+
+  #addConfig(event: ConfigEvent): void {
+    if (isVideoTrack(event.track)) this.#expectKeyframe(event.track);
+    const wasOpen = this.#promises.isOpen;
+    this.#promises.keep(event.track);
+    this.#correctMetadata();
+    this.#addHeader(event);
+    if (wasOpen && !this.#promises.isOpen) this.#startJoiners();
+  }
+
+  #addMetadata(event: MetadataEvent): void {
+    this.#promises.promise(event.values);
+    this.#metadata = { sent: event, shown: { ...event } };
+    this.#correctMetadata();
+    this.#addHeader(this.#metadata.shown);
+  }
+
+  #correctMetadata(): void {
+    if (this.#metadata === undefined || !this.#promises.isLate) return;
+    const { sent, shown } = this.#metadata;
+    const { missing } = this.#promises;
+    const { values, body } = missing.video || missing.audio ? withoutKinds(sent, missing) : sent;
+    shown.values = values;
+    shown.body = body;
   }
 
   #startHere(): void {
     this.#hasKeyframe = true;
     this.#follow(true);
     this.#gop.restart(this.#newest);
-    this.#startWaiting();
+    if (!this.#promises.isOpen) this.#startWaiting();
+  }
+
+  /** They begin where a joiner does, if there is such a place; else they wait for one. */
+  #startAll(joiners: readonly Viewer[]): void {
+    const start = joiners.length > 0 && !this.#promises.isOpen ? this.#start() : undefined;
+    if (start === undefined) return;
+    for (const viewer of joiners) viewer.startAt(start, this.#newest);
+    this.#options.onDirty();
+  }
+
+  /** What was promised has come, or is not waited for any more. */
+  #startJoiners(): void {
+    this.#startAll([...this.viewers].filter((viewer) => viewer.waitsForStart));
   }
 
   #startWaiting(): void {

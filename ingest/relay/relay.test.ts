@@ -22,7 +22,7 @@ const SETTINGS: HubSettings = {
   viewer: { queueBytes: 8_000, queueDuration: 4_000, evictAfter: 10_000 },
 };
 
-/** A kernel that takes everything, or nothing while `stuck`. Reads FLV tags as letters: V video header, A audio header, K key frame, p frame, a audio. */
+/** A kernel that takes everything, or nothing while `stuck`. Reads FLV tags as letters: V video header, A audio header, K key frame, p frame, a audio, M metadata as sent. */
 class FakeViewer {
   writableLength = 0;
   stuck = false;
@@ -79,6 +79,15 @@ function event(letter: string, ms: number, size = 100): MediaEvent {
       return { kind: 'config', track: videoTrack(0), codec: 'h264', record: data, flvBody: data };
     case 'A':
       return { kind: 'config', track: audioTrack(0), codec: 'aac', record: data, flvBody: data };
+    case 'M':
+      return {
+        kind: 'metadata',
+        values: new Map<string, unknown>([
+          ['width', 1280],
+          ['audiocodecid', 10],
+        ]),
+        body: data,
+      };
     case 'a':
       return { kind: 'frame', track: audioTrack(0), codec: 'aac', key: true, flvBody: data, ...common } as MediaEvent;
     default:
@@ -360,6 +369,45 @@ describe('relay', () => {
     vi.advanceTimersByTime(40);
     expect(viewer.read).toBe('VAKaVAKa');
     expect(Math.min(...viewer.times.slice(4))).toBeGreaterThanOrEqual(Math.max(...viewer.times.slice(0, 4)));
+  });
+
+  it.each([
+    ['sound before the picture', 'MAaaa', 'VKpa', 'MVAKpa'],
+    ['the picture before sound', 'MVKpKp', 'Aap', 'MVKpAap'],
+  ])('lets a viewer wait for what metadata promises: %s', (_, first, then, read) => {
+    const viewer = new FakeViewer(hub);
+    const { publication } = publish();
+    send(publication, first);
+    expect(viewer.read).toBe('');
+    send(publication, then, first.length * 40);
+    expect(viewer.read).toBe(read);
+  });
+
+  it.each([
+    ['picture', 'MA', 'a', /^\tAa+$/],
+    ['sound', 'MVK', 'p', /^\tVKp+$/],
+  ])('does not wait for ever for a promised %s, nor repeat the promise to players', (_, headers, frame, read) => {
+    const [early, late] = [new FakeViewer(hub), () => new FakeViewer(hub)];
+    const { publication } = publish();
+    send(publication, headers);
+    send(publication, frame.repeat(48), 120);
+    expect(early.read).toBe('');
+    send(publication, frame.repeat(4), 120 + 48 * 40);
+    expect(early.read).toMatch(read);
+    const joiner = late();
+    send(publication, frame, 120 + 52 * 40);
+    expect(joiner.read).toMatch(read);
+  });
+
+  it('sends a promise again when it is kept in the end', () => {
+    const { publication } = publish();
+    send(publication, `MA${'a'.repeat(60)}`);
+    const early = new FakeViewer(hub);
+    send(publication, 'aVKpa', 62 * 40);
+    expect(early.read).toBe('\tAaVKpa');
+    const late = new FakeViewer(hub);
+    send(publication, 'p', 67 * 40);
+    expect(late.read).toBe('MVAKpap');
   });
 
   it('coalesces more as viewers grow', () => {
