@@ -40,6 +40,8 @@ const UNCOUNTED: AddressTicket = { request: () => true, accept() {}, close() {} 
 interface Peer {
   readonly ticket: AddressTicket;
   answer?: ServerResponse;
+  /** It has been counted as faulty. */
+  isFaulty?: boolean;
 }
 
 /** A small HTTP server: the first route that takes a request answers it. A connection has one request at a time. */
@@ -137,7 +139,11 @@ export class HttpServer implements AsyncDisposable {
     socket.destroy();
   }
 
-  #fault(code: string, { remoteAddress, remotePort }: Socket): void {
+  #fault(code: string, socket: Socket): void {
+    const peer = this.#peers.get(socket);
+    if (peer === undefined || peer.isFaulty) return;
+    peer.isFaulty = true;
+    const { remoteAddress, remotePort } = socket;
     this.#options.meter.count('headwater_connection_faults_total', code);
     this.#options.log.debug({ code, peer_addr: `${remoteAddress}:${remotePort}` }, 'HTTP connection closed');
   }
