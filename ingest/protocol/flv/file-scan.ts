@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { ByteReader, NeedMoreBytes } from '../../bytes/byte-reader.ts';
 import { type ScannedHeader, walkFragments } from '../fmp4/fragment-walk.ts';
+import { checkFragment, findFragments, type MarkFormat } from '../fmp4/marked-fragment.ts';
 import { parseDescription, type StoredDescription } from '../fmp4/segment-description.ts';
 import {
   findAll,
@@ -12,7 +13,6 @@ import {
   type ScanSource,
   type SegmentScan,
   scanSource,
-  sumBytes,
 } from '../fmp4/segment-scan.ts';
 import { FLV_DESCRIPTION_AT, FLV_DESCRIPTION_KEY, FLV_DURATION_AT, FLV_FILESIZE_AT, FLV_HEAD_BYTES } from './file.ts';
 import { MARK_BYTES, MARK_CRC_AT, MARK_PATTERN, MARK_PATTERN_AT, parseMark } from './file-mark.ts';
@@ -21,6 +21,17 @@ import { AMF3_SCRIPT_TAG, AUDIO_TAG, SCRIPT_TAG, TAG_HEAD_BYTES, TAG_TRAILER_BYT
 /** Metadata and sequence headers of many tracks stay below it. */
 const MAX_HEADER_BYTES = 4 * 1024 * 1024;
 const LONG_STRING = 0x0c;
+
+const MARK: MarkFormat = {
+  bytes: MARK_BYTES,
+  crcAt: MARK_CRC_AT,
+  pattern: MARK_PATTERN,
+  patternAt: MARK_PATTERN_AT,
+  parse(tag) {
+    const mark = parseMark(tag);
+    return mark?.sequence === 0 ? undefined : mark; // that one marks the header
+  },
+};
 
 /** Walks an FLV segment of `size` bytes, trusting only what a CRC covers. Throws nothing but what `read` throws. */
 export async function scanFlv(read: ReadAt, size: number, options: ScanOptions = {}): Promise<SegmentScan> {
@@ -43,46 +54,20 @@ async function readFragment(source: ScanSource, offset: number): Promise<Scanned
     const bodyBytes = head.readUIntBE(1, 3);
     const type = head[0];
     if (type === AMF3_SCRIPT_TAG && head.subarray(MARK_PATTERN_AT).equals(MARK_PATTERN)) {
-      return checkFragment(source, offset, at);
+      return checkFragment(source, MARK, offset, at);
     }
     if (type !== AUDIO_TAG && type !== VIDEO_TAG && type !== SCRIPT_TAG) return `no tag at ${at}`;
     at += TAG_HEAD_BYTES + bodyBytes + TAG_TRAILER_BYTES;
   }
 }
 
-/** The fragment from `offset` whose mark stands at `markAt`, or why it is not whole. */
-async function checkFragment(
-  { read, readHead, size }: ScanSource,
-  offset: number,
-  markAt: number,
-): Promise<ScannedFragment | string> {
-  const tag = await readExactly(readHead, markAt, MARK_BYTES, size);
-  if (tag === undefined) return `cut off in the mark at ${markAt}`;
-  const mark = parseMark(tag);
-  if (mark === undefined || mark.sequence === 0 || mark.bytes !== markAt - offset) return `no valid mark at ${markAt}`;
-  const crc = await sumBytes(read, offset, mark.bytes, 0);
-  if (crc === undefined) return `cut off in the fragment at ${offset}`;
-  if (crc32(tag.subarray(0, MARK_CRC_AT), crc) !== mark.crc) return `wrong CRC of the fragment at ${offset}`;
-  const { sequence, start, end, key } = mark;
-  return { offset, bytes: mark.bytes + MARK_BYTES, sequence, start, end, key };
-}
-
-/** The first whole fragment after damage at `from`: found by its mark, which says how long it is, so no tag size before it matters. */
+/** The first whole fragment after damage at `from`. */
 async function nextFragment(
   source: ScanSource,
   from: number,
   budget: ScanBudget,
 ): Promise<ScannedFragment | undefined> {
-  const { read, readHead, size } = source;
-  for await (const patternAt of findAll(read, MARK_PATTERN, from, size)) {
-    const markAt = patternAt - MARK_PATTERN_AT;
-    const tag = markAt <= from ? undefined : await readExactly(readHead, markAt, MARK_BYTES, size);
-    const mark = tag && parseMark(tag);
-    if (mark === undefined || markAt - mark.bytes < from) continue;
-    if (!budget.spend(mark.bytes)) return undefined;
-    const found = await checkFragment(source, markAt - mark.bytes, markAt);
-    if (typeof found !== 'string') return found;
-  }
+  for await (const found of findFragments(source, MARK, from, budget)) return found;
   return undefined;
 }
 

@@ -1,10 +1,9 @@
-import { crc32 } from 'node:zlib';
 import { ByteReader } from '../../bytes/byte-reader.ts';
 import { walkFragments } from './fragment-walk.ts';
 import { readInitSegment } from './init-reader.ts';
 import { FRAGMENT_BOX_BYTES, FRAGMENT_BOX_CRC_AT, FRAGMENT_UUID, parseFragmentBox, UUID_AT } from './integrity-box.ts';
+import { checkFragment, findFragments, type MarkFormat } from './marked-fragment.ts';
 import {
-  findAll,
   type ReadAt,
   readExactly,
   type ScanBudget,
@@ -13,12 +12,19 @@ import {
   type ScanSource,
   type SegmentScan,
   scanSource,
-  sumBytes,
 } from './segment-scan.ts';
 
 const BOX_HEAD_BYTES = 8;
 /** Boxes of one fragment: far more event messages than half a second of a stream has. */
 const MAX_FRAGMENT_BOXES = 65_536;
+
+const MARK: MarkFormat = {
+  bytes: FRAGMENT_BOX_BYTES,
+  crcAt: FRAGMENT_BOX_CRC_AT,
+  pattern: FRAGMENT_UUID,
+  patternAt: UUID_AT,
+  parse: parseFragmentBox,
+};
 
 /**
  * Walks a fragmented MP4 segment of `size` bytes, trusting only what a CRC covers: sizes say where to look, never how much to allocate.
@@ -45,7 +51,7 @@ async function readFragment(source: ScanSource, offset: number): Promise<Scanned
     const reader = new ByteReader(head);
     const bytes = reader.u32();
     const type = reader.latin1(4);
-    if (last === 'mdat' && type === 'uuid') return checkFragment(source, offset, at);
+    if (last === 'mdat' && type === 'uuid') return checkFragment(source, MARK, offset, at);
     const expected = last === 'emsg' ? type === 'emsg' || type === 'moof' : last === 'moof' && type === 'mdat';
     if (!expected) return `a box that does not belong at ${at}`;
     if (bytes < BOX_HEAD_BYTES) return `an impossible box size at ${at}`;
@@ -56,40 +62,13 @@ async function readFragment(source: ScanSource, offset: number): Promise<Scanned
   return `too many boxes in the fragment at ${offset}`;
 }
 
-/** The fragment from `offset` whose mark stands at `markAt`, or why it is not whole. */
-async function checkFragment(
-  { read, readHead, size }: ScanSource,
-  offset: number,
-  markAt: number,
-): Promise<ScannedFragment | string> {
-  const box = await readExactly(readHead, markAt, FRAGMENT_BOX_BYTES, size);
-  if (box === undefined) return `cut off in the mark at ${markAt}`;
-  const mark = parseFragmentBox(box);
-  if (mark === undefined || mark.bytes !== markAt - offset) return `no valid mark at ${markAt}`;
-  const crc = await sumBytes(read, offset, mark.bytes, 0);
-  if (crc === undefined) return `cut off in the fragment at ${offset}`;
-  if (crc32(box.subarray(0, FRAGMENT_BOX_CRC_AT), crc) !== mark.crc) return `wrong CRC of the fragment at ${offset}`;
-  const { sequence, start, end, key } = mark;
-  return { offset, bytes: mark.bytes + FRAGMENT_BOX_BYTES, sequence, start, end, key };
-}
-
-/** The first whole fragment after damage at `from`. A mark says how long its fragment is, so it is found from its end: no box size before it matters. */
+/** The first whole fragment after damage at `from`. Where the CRC is right, the boxes are walked too: they must lead to this very mark. */
 async function nextFragment(
   source: ScanSource,
   from: number,
   budget: ScanBudget,
 ): Promise<ScannedFragment | undefined> {
-  const { read, readHead, size } = source;
-  for await (const uuidAt of findAll(read, FRAGMENT_UUID, from, size)) {
-    const markAt = uuidAt - UUID_AT;
-    if (markAt <= from) continue;
-    const box = await readExactly(readHead, markAt, FRAGMENT_BOX_BYTES, size);
-    const mark = box && parseFragmentBox(box);
-    if (mark === undefined || markAt - mark.bytes < from) continue;
-    if (!budget.spend(mark.bytes)) return undefined;
-    const found = await checkFragment(source, markAt - mark.bytes, markAt);
-    if (typeof found === 'string') continue;
-    // The CRC is right, so this costs a second reading at most once per fragment: its boxes must lead to this very mark.
+  for await (const found of findFragments(source, MARK, from, budget)) {
     const walked = await readFragment(source, found.offset);
     if (typeof walked !== 'string' && walked.bytes === found.bytes) return walked;
   }
