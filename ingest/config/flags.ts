@@ -111,7 +111,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   'limits.messageBytes': { help: 'Largest message with media' },
   'limits.commandBytes': { help: 'Largest command message' },
   'limits.metadataBytes': { help: 'Largest message with metadata' },
-  'limits.partialBytes': { help: 'Most bytes of unfinished messages on one connection' },
+  'limits.partialBytes': { help: 'Most bytes of unfinished messages of one publisher; others may have 1 MiB' },
   'limits.chunkStreams': { help: 'Most chunk streams on one connection' },
   'limits.chunkSizeMin': { help: 'Smallest chunk size accepted from a peer' },
   'limits.chunkSizeMax': { help: 'Largest chunk size accepted from a peer' },

@@ -27,7 +27,8 @@ export const PROTOCOL_FAULTS = {
   },
   ERR_RTMP_PARTIAL_TOO_LARGE: {
     action: 'close',
-    meaning: 'The unfinished messages of one connection hold more bytes than `limits.partialBytes`.',
+    meaning:
+      'The unfinished messages of one connection hold more bytes than `limits.partialBytes`, or than 1 MiB where it does not publish.',
   },
   ERR_RTMP_CONTROL: {
     action: 'close',

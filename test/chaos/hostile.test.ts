@@ -8,6 +8,7 @@ import {
   HostilePeer,
   handshake,
   message,
+  requestOf,
   setChunkSize,
 } from '../support/hostile-peer.ts';
 import { RtmpPublisher } from '../support/rtmp-client.ts';
@@ -71,7 +72,17 @@ describe('peers who break RTMP', () => {
     {
       name: 'more than 32 MiB of unfinished messages',
       code: 'ERR_RTMP_PARTIAL_TOO_LARGE',
-      bytes: () => shaken(setChunkSize(MIB), begun(34, VIDEO, LONGEST_MESSAGE, Buffer.alloc(MIB))),
+      bytes: () =>
+        shaken(
+          requestOf('publish', 'live/partial'),
+          setChunkSize(MIB),
+          begun(34, VIDEO, LONGEST_MESSAGE, Buffer.alloc(MIB)),
+        ),
+    },
+    {
+      name: 'more than 1 MiB of them without publishing',
+      code: 'ERR_RTMP_PARTIAL_TOO_LARGE',
+      bytes: () => shaken(connectCommand(), setChunkSize(MIB), begun(2, VIDEO, LONGEST_MESSAGE, Buffer.alloc(MIB))),
     },
     {
       name: 'publish before connect',

@@ -57,10 +57,17 @@ export class ChunkReader {
   readonly #carry = Buffer.allocUnsafeSlow(MAX_HEADER_BYTES);
   #carried = 0;
   #partialBytes = 0;
+  #maxPartialBytes: number;
 
   constructor(limits: RtmpLimits, handler: ChunkReaderHandler) {
     this.#limits = limits;
+    this.#maxPartialBytes = limits.partialBytes;
     this.#handler = handler;
+  }
+
+  /** Unfinished messages may hold this much from now on, but never more than `limits.partialBytes`. */
+  limitPartial(bytes: number): void {
+    this.#maxPartialBytes = Math.min(bytes, this.#limits.partialBytes);
   }
 
   /**
@@ -135,10 +142,10 @@ export class ChunkReader {
     if (old !== undefined) old.copy(body, 0, 0, stream.filled);
     stream.body = body;
     this.#partialBytes += body.length - (old?.length ?? 0);
-    if (this.#partialBytes > this.#limits.partialBytes) {
+    if (this.#partialBytes > this.#maxPartialBytes) {
       throw new ProtocolError(
         'ERR_RTMP_PARTIAL_TOO_LARGE',
-        `unfinished messages hold more than ${this.#limits.partialBytes} bytes`,
+        `unfinished messages hold more than ${this.#maxPartialBytes} bytes`,
       );
     }
     return body;

@@ -26,6 +26,8 @@ import { parseStreamTarget, type StreamTarget } from './stream-path.ts';
 
 /** What other servers announce. Bytes. */
 const WINDOW_ACK_SIZE = 2_500_000;
+/** Unfinished messages of a peer that has not asked to publish: its commands are short, and there may be many such peers. */
+const STRANGER_PARTIAL_BYTES = 1024 * 1024;
 /** Media that came before its publisher was accepted. */
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
 const MAX_HELD_MESSAGES = 16_384;
@@ -70,6 +72,7 @@ export class RtmpSession {
       onMessage: (type, streamId, timestamp, body) => this.#onMessage(type, streamId, timestamp, body),
       onDiscarded: () => this.#skip('ERR_RTMP_DISCARDED'),
     });
+    this.#chunks.limitPartial(STRANGER_PARTIAL_BYTES);
   }
 
   /**
@@ -354,6 +357,7 @@ export class RtmpSession {
     }
     const target = this.#targetOf(args[0], connect, streamId, 'NetStream.Publish.Rejected');
     this.#publishing = 'asked';
+    this.#chunks.limitPartial(Number.POSITIVE_INFINITY);
     this.#streamId = streamId;
     const type = args[1];
     this.#handler.onPublish({ ...target, streamId, publishType: typeof type === 'string' ? type : 'live' });
