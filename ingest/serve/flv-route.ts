@@ -74,6 +74,7 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
         own.info({ reason }, 'viewer ended');
         if (reason === 'not-found') {
           meter.count('headwater_viewers_refused_total', reason);
+          request.socket.off('close', leave); // its connection may go on to ask for something else
           sendJson(response, 404, { code: 'ERR_STREAM_NOT_FOUND', message: `nobody publishes ${path}` });
         } else if (reason === 'stalled') {
           meter.count('headwater_connection_faults_total', 'ERR_VIEWER_STALLED');
@@ -86,10 +87,11 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
         }
       },
     });
-    request.socket.once('close', () => {
+    const leave = (): void => {
       count();
       seat.leave();
-    });
+    };
+    request.socket.once('close', leave);
     seat.take();
     return true;
   };

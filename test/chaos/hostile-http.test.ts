@@ -32,7 +32,7 @@ describe('peers who break HTTP and TLS', () => {
         HEADWATER_LIMITS_HANDSHAKE: '1s',
         HEADWATER_LIMITS_REQUEST: '2s',
         HEADWATER_VIEWER_EVICT_AFTER: '2s',
-        HEADWATER_PLAY_WAIT_FOR_PUBLISHER: '1s',
+        HEADWATER_PLAY_WAIT_FOR_PUBLISHER: '50ms',
       },
     });
     http = siege.server.ports.http;
@@ -152,6 +152,16 @@ describe('peers who break HTTP and TLS', () => {
       expect(peer.heard).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
       peer.write(get('/api/v1/streams'));
       await peer.hears('"streams"');
+    });
+
+    it('asking for nothing again and again, on one connection, leaves nothing behind', async () => {
+      await using peer = await HostilePeer.connect(http);
+      for (let n = 1; n <= 15; n++) {
+        peer.write(get('/live/nobody.flv'));
+        await waitFor('the next answer', () => peer.heard.split('ERR_STREAM_NOT_FOUND').length === n + 1, {
+          everyMs: 5,
+        });
+      }
     });
 
     it('one header a second, a body that never comes, or nothing: ERR_HTTP_REQUEST_TIMEOUT', async () => {

@@ -80,6 +80,7 @@ export class Besieged implements AsyncDisposable {
     expect(recorded, 'frames in the recording').toEqual(stream.sent);
     expect(server.log.records.filter(({ level }) => level === 'ERROR')).toEqual([]);
     expect(server.log.stray).toEqual([]);
+    expect(server.process.stderr).toBe('');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
