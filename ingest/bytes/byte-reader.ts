@@ -37,16 +37,8 @@ export class ByteReader {
     return this.bytes[this.#take(1)] as number;
   }
 
-  i8(): number {
-    return (this.u8() << 24) >> 24;
-  }
-
   u16(): number {
     return this.bytes.readUInt16BE(this.#take(2));
-  }
-
-  i16(): number {
-    return this.bytes.readInt16BE(this.#take(2));
   }
 
   u24(): number {
