@@ -1,6 +1,7 @@
 import { BitReader } from '../bytes/bit-reader.ts';
 import { attempt } from './attempt.ts';
 import { rbspOf } from './nal-units.ts';
+import { skipVuiHead } from './sps-fields.ts';
 import type { VideoFormat } from './video-format.ts';
 
 /** Profiles whose parameter sets have chroma and bit depth fields (ISO 14496-10 §7.3.2.1.1). */
@@ -73,16 +74,7 @@ function skipPictureOrderCount(r: BitReader): void {
 
 /** ISO 14496-10 §E.1.1, up to the timing: two ticks (fields) make a frame. */
 function readVuiFps(r: BitReader): number | undefined {
-  if (r.flag() && r.bits(8) === 255) r.skip(32); // sample aspect ratio
-  if (r.flag()) r.skip(1); // overscan
-  if (r.flag()) {
-    r.skip(4);
-    if (r.flag()) r.skip(24);
-  }
-  if (r.flag()) {
-    r.ue(); // chroma sample location
-    r.ue();
-  }
+  skipVuiHead(r);
   if (!r.flag()) return undefined;
   const unitsInTick = r.bits(32);
   const timeScale = r.bits(32);

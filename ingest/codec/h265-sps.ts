@@ -2,6 +2,7 @@ import { BitReader } from '../bytes/bit-reader.ts';
 import { NeedMoreBytes } from '../bytes/byte-reader.ts';
 import { attempt } from './attempt.ts';
 import { rbspOf } from './nal-units.ts';
+import { readCroppedSize, skipVuiHead } from './sps-fields.ts';
 import type { VideoFormat } from './video-format.ts';
 
 /** Parses an H.265 sequence parameter set NAL unit (H.265 §7.3.2.2.1); undefined where it is cut short or has no picture. */
@@ -17,16 +18,10 @@ function readSps(r: BitReader): VideoFormat | undefined {
   r.ue();
   const chroma = r.ue();
   if (chroma === 3) r.skip(1);
-  const codedWidth = r.ue();
-  const codedHeight = r.ue();
-  const window = r.flag() ? { left: r.ue(), right: r.ue(), top: r.ue(), bottom: r.ue() } : undefined;
-  const unitX = chroma === 1 || chroma === 2 ? 2 : 1;
-  const unitY = chroma === 1 ? 2 : 1;
-  const width = codedWidth - (window ? (window.left + window.right) * unitX : 0);
-  const height = codedHeight - (window ? (window.top + window.bottom) * unitY : 0);
-  if (!(width > 0 && height > 0)) return undefined;
+  const size = readCroppedSize(r, chroma);
+  if (size === undefined) return undefined;
   const fps = attempt(() => readFps(r, maxSubLayersMinus1));
-  return fps === undefined ? { width, height } : { width, height, fps };
+  return fps === undefined ? size : { ...size, fps };
 }
 
 /** H.265 §7.3.3. */
@@ -102,16 +97,7 @@ function skipShortTermSets(r: BitReader): void {
 
 /** H.265 §E.2.1, up to the timing. */
 function readVuiFps(r: BitReader): number | undefined {
-  if (r.flag() && r.bits(8) === 255) r.skip(32); // sample aspect ratio
-  if (r.flag()) r.skip(1); // overscan
-  if (r.flag()) {
-    r.skip(4);
-    if (r.flag()) r.skip(24);
-  }
-  if (r.flag()) {
-    r.ue(); // chroma sample location
-    r.ue();
-  }
+  skipVuiHead(r);
   r.skip(3);
   if (r.flag()) for (let i = 0; i < 4; i++) r.ue(); // default display window
   if (!r.flag()) return undefined;

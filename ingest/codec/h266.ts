@@ -2,6 +2,7 @@ import { BitReader } from '../bytes/bit-reader.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { attempt } from './attempt.ts';
 import { type NalLengthSize, nalLengthSize, nalUnits, rbspOf, readNalArray } from './nal-units.ts';
+import { readCroppedSize } from './sps-fields.ts';
 import type { VideoFormat } from './video-format.ts';
 
 const OPI = 12;
@@ -90,14 +91,7 @@ export function parseH266Sps(unit: Buffer): VideoFormat | undefined {
     if (r.flag()) skipProfileTierLevel(r, maxSubLayersMinus1);
     r.skip(1);
     if (r.flag()) r.skip(1);
-    const codedWidth = r.ue();
-    const codedHeight = r.ue();
-    const window = r.flag() ? { left: r.ue(), right: r.ue(), top: r.ue(), bottom: r.ue() } : undefined;
-    const unitX = chroma === 1 || chroma === 2 ? 2 : 1;
-    const unitY = chroma === 1 ? 2 : 1;
-    const width = codedWidth - (window ? (window.left + window.right) * unitX : 0);
-    const height = codedHeight - (window ? (window.top + window.bottom) * unitY : 0);
-    return width > 0 && height > 0 ? { width, height } : undefined;
+    return readCroppedSize(r, chroma);
   });
 }
 
