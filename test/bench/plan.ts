@@ -32,18 +32,21 @@ export const FULL: Plan = {
   latencySlack: 1,
 };
 
-/** At most 90 seconds; part of `npm test`. */
+/**
+ * At most 90 seconds; part of `npm test`. The servers are measured while their code is still being compiled, which is why the limits
+ * are wide: it finds what has become many times worse.
+ */
 export const SMALL: Plan = {
   name: 'small',
   rounds: 1,
   bitsPerSecond: 2_700_000,
   viewers: 200,
-  publishers: 40,
-  recorded: 10,
+  publishers: 100,
+  recorded: 30,
   seconds: 4,
   recordedSeconds: 8,
-  warmupSeconds: 2,
-  slack: 3,
+  warmupSeconds: 3,
+  slack: 4,
   latencySlack: 10,
 };
 

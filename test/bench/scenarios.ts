@@ -45,14 +45,19 @@ export function viewers(session: Session): Promise<Rounds> {
 /** Many publishers, nobody watches. */
 export function publishers(session: Session): Promise<Rounds> {
   const { profileDir, plan } = session;
-  const starts = [() => startHeadwater({ profileDir }), startNginx, startNodeMediaServer];
+  const starts = [() => startHeadwater({ profileDir }), startNginx, ...moreIn(plan)];
   return inTurns('publishers', session, starts, (server) => measurePublishers(server, plan.publishers, plan));
 }
 
 /** One publisher, one viewer: what the relay adds in time. */
 export function latency(session: Session): Promise<Rounds> {
-  const starts = [() => startHeadwater(), startNginx, startNodeMediaServer];
+  const starts = [() => startHeadwater(), startNginx, ...moreIn(session.plan)];
   return inTurns('latency', session, starts, (server) => measureViewers(server, 1, session.plan));
+}
+
+/** Peers that no aim names: not in the small form. */
+function moreIn({ name }: Plan) {
+  return name === 'full' ? [startNodeMediaServer] : [];
 }
 
 /** Publishers recorded to MinIO, and the same without recording. */

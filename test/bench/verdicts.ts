@@ -101,7 +101,9 @@ function latencyVerdict(what: string, rounds: Rounds, aim: number, plan: Plan): 
     (rounds.get('headwater') ?? []).flatMap((m) => m.latenciesMs),
     0.5,
   );
-  const peers = ['nginx-rtmp', 'node-media-server'].map((name) => `${name} p99 ${figure(p99(name))}`);
+  const peers = ['nginx-rtmp', 'node-media-server']
+    .filter((name) => rounds.has(name))
+    .map((name) => `${name} p99 ${figure(p99(name))}`);
   return verdict(
     what,
     p99('headwater'),
