@@ -22,6 +22,8 @@ export class DiskSide {
   readonly #takes = new Set<Take>();
   /** Writers that failed, or were given up with one that did, oldest first. */
   #failed: SegmentWriter[] = [];
+  /** The newest of them that is in order again. */
+  #concluded: SegmentWriter | undefined;
   #ending: Promise<unknown> = Promise.resolve();
   #gaps = 0;
   /** Source DTS at which the timeline begins. */
@@ -45,6 +47,11 @@ export class DiskSide {
   get closedEnd(): number {
     const last = this.#publication?.lastClosed;
     return last ? last.tfdt + last.duration : 0;
+  }
+
+  /** Where media may be missing behind the closed segments: no later than where the newest of them ends. */
+  get closedThrough(): number {
+    return this.#publication?.closedThrough ?? 0;
   }
 
   /** Makes the publication's folder, where that is not done. @throws Fault ERR_SPOOL_UNWRITABLE; the disk's errors */
@@ -109,8 +116,15 @@ export class DiskSide {
     const publication = await this.open(header);
     await this.#ending;
     for (let writer = this.#failed[0]; writer !== undefined; writer = this.#failed[0]) {
+      const through = this.closedThrough;
       await writer.conclude();
       this.#failed.shift();
+      // The disk took a part of this one, but not all of the one before.
+      const isBehindFailed = this.#concluded?.plan.seq === writer.plan.seq - 1;
+      if (isBehindFailed && writer.durableThrough !== undefined && through < writer.plan.tfdt) {
+        this.declare({ from: through, to: writer.plan.tfdt, cause: 'disk-error' });
+      }
+      this.#concluded = writer;
     }
     await publication.flush();
     if (hasEnded()) return;

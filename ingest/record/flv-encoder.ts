@@ -2,6 +2,7 @@ import { messageOf, type OutMessage } from '../adapt/media-to-rtmp.ts';
 import { isVideoTrack, type Track } from '../media/media-event.ts';
 import { encodeFlvFragment, encodeFlvStart } from '../protocol/flv/file.ts';
 import type { FlvTag } from '../protocol/flv/file-tag.ts';
+import type { FragmentReach } from '../protocol/fmp4/integrity-box.ts';
 import { flvPatches, type Patch } from '../spool/flv-patch.ts';
 import type {
   EncoderPlan,
@@ -39,7 +40,11 @@ export class FlvEncoder implements SegmentEncoder {
     });
   }
 
-  fragment(frames: readonly RecordedFrame[], messages: readonly RecordedMessage[]): FragmentBytes {
+  fragment(
+    frames: readonly RecordedFrame[],
+    messages: readonly RecordedMessage[],
+    reach: FragmentReach,
+  ): FragmentBytes {
     const tags: FlvTag[] = messages.map(({ dts, data }) => ({ type: 18, timestamp: msOf(dts), body: data }));
     let start = Number.POSITIVE_INFINITY;
     let end = 0;
@@ -54,7 +59,7 @@ export class FlvEncoder implements SegmentEncoder {
     tags.sort((a, b) => a.timestamp - b.timestamp);
     const key = frames.find((frame) => frame.event.track === this.#mainTrack)?.event.key ?? false;
     this.#sequence += 1;
-    return { ...encodeFlvFragment(this.#sequence, tags, { start, end, key }), start, end };
+    return { ...encodeFlvFragment(this.#sequence, tags, { ...reach, start, end, key }), start, end };
   }
 
   patches(durationTicks: number, fileBytes: number): readonly Patch[] {

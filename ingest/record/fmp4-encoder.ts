@@ -2,6 +2,7 @@ import { isVideoTrack, type Track } from '../media/media-event.ts';
 import { encodeFragment, type Mp4Sample } from '../protocol/fmp4/fragment.ts';
 import { hdrOfTag } from '../protocol/fmp4/hdr-metadata.ts';
 import { encodeInitSegment } from '../protocol/fmp4/init-segment.ts';
+import type { FragmentReach } from '../protocol/fmp4/integrity-box.ts';
 import { isDescribable, type Mp4Track } from '../protocol/fmp4/mp4-track.ts';
 import type {
   EncoderPlan,
@@ -47,7 +48,11 @@ export class Fmp4Encoder implements SegmentEncoder {
     this.start = encodeInitSegment(described, description, { inBandParameterSets });
   }
 
-  fragment(frames: readonly RecordedFrame[], messages: readonly RecordedMessage[]): FragmentBytes {
+  fragment(
+    frames: readonly RecordedFrame[],
+    messages: readonly RecordedMessage[],
+    reach: FragmentReach,
+  ): FragmentBytes {
     const runs: { trackId: number; samples: Mp4Sample[] }[] = [];
     for (let index = 0; index < this.#order.size; index++) runs.push({ trackId: index + 1, samples: [] });
     for (let i = 0; i < frames.length; i++) {
@@ -57,7 +62,7 @@ export class Fmp4Encoder implements SegmentEncoder {
       runs[this.#order.get(event.track) ?? 0]!.samples.push(prefix === undefined ? sample : { ...sample, prefix });
     }
     this.#sequence += 1;
-    return encodeFragment(this.#sequence, runs, messages);
+    return encodeFragment(this.#sequence, runs, messages, reach);
   }
 
   patches(): readonly [] {

@@ -50,6 +50,10 @@ export class PublicationRecording implements MediaSink {
   #take: Take | undefined;
   #isTidying = false;
   #lastDts: number | undefined;
+  /** Earliest DTS that came while nothing was recorded. */
+  #lostFrom: number | undefined;
+  /** Since the last take began, the disk has lost something of it. */
+  #hasFailed = false;
   #stopCause: StopCause | undefined;
   #error: string | undefined;
   #hasVideoChanged = false;
@@ -208,6 +212,7 @@ export class PublicationRecording implements MediaSink {
       this.#take.onFrame(frame);
       return;
     }
+    this.#lostFrom = Math.min(this.#lostFrom ?? frame.dts, frame.dts);
     if (frame.track !== this.#survey.mainTrack) {
       this.#ahead.push(frame);
       return;
@@ -247,7 +252,9 @@ export class PublicationRecording implements MediaSink {
     this.#take = take;
     this.#disk.begin(take);
     this.#state = 'recording';
-    const from = this.#disk.closedEnd;
+    const from = this.#stoppedFrom;
+    this.#hasFailed = false;
+    this.#lostFrom = undefined;
     take.onFrame(frame);
     for (const ahead of this.#ahead.take()) take.onFrame(ahead);
     const first = take.current;
@@ -262,6 +269,12 @@ export class PublicationRecording implements MediaSink {
     if (this.#stopCause === undefined) return;
     this.#log.info({ seconds: (to - from) / TICKS_PER_SECOND, cause: this.#stopCause }, 'recording resumed');
     this.#declareStop(from, to);
+  }
+
+  /** Where on the timeline what is not recorded begins: with the first frame that had no take, or where the disk has lost more, there. */
+  get #stoppedFrom(): number {
+    const { closedThrough, origin = 0 } = this.#disk;
+    return this.#hasFailed || this.#lostFrom === undefined ? closedThrough : Math.max(0, this.#lostFrom - origin);
   }
 
   #declareStop(from: number, to: number): void {
@@ -299,6 +312,7 @@ export class PublicationRecording implements MediaSink {
 
   #fail(error: unknown): void {
     this.#take = undefined;
+    this.#hasFailed = true;
     this.#disk.abort();
     this.#order.abandon();
     const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
@@ -337,9 +351,10 @@ export class PublicationRecording implements MediaSink {
 
   /** Says that it ended, once; where the disk delays that line, waits on. */
   async #conclude({ cause, at }: { readonly cause: EndCause; readonly at: Date }): Promise<void> {
-    const { publication, origin, closedEnd } = this.#disk;
+    const { publication, origin } = this.#disk;
     if (publication?.ended === undefined) {
-      if (this.#lastDts !== undefined && origin !== undefined) this.#declareStop(closedEnd, this.#lastDts - origin);
+      if (this.#lastDts !== undefined && origin !== undefined)
+        this.#declareStop(this.#stoppedFrom, this.#lastDts + 1 - origin);
       await publication?.end(cause, at);
     }
     if (publication?.hasUnwritten) this.#tidy(false);

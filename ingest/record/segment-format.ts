@@ -1,4 +1,5 @@
 import type { ConfigEvent, FrameEvent, Track, TrackMetadataEvent } from '../media/media-event.ts';
+import type { FragmentReach } from '../protocol/fmp4/integrity-box.ts';
 import type { SegmentDescription } from '../protocol/fmp4/segment-description.ts';
 import type { Patch } from '../spool/flv-patch.ts';
 
@@ -45,7 +46,8 @@ export interface FragmentBytes {
 /** Writes one segment's bytes; knows its container, no files. */
 export interface SegmentEncoder {
   readonly start: SegmentStart;
-  fragment(frames: readonly RecordedFrame[], messages: readonly RecordedMessage[]): FragmentBytes;
+  /** `reach`: on the file's own time, not negative. */
+  fragment(frames: readonly RecordedFrame[], messages: readonly RecordedMessage[], reach: FragmentReach): FragmentBytes;
   /** Empty where the file is whole without: then it can be checksummed while it is written. */
   patches(durationTicks: number, fileBytes: number): readonly Patch[];
 }

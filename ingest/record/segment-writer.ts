@@ -36,8 +36,17 @@ export interface WriterHost {
   failed(error: unknown): void;
 }
 
+/** What holds of a publication once a fragment is durable; source DTS. */
+export interface FragmentBounds {
+  /** Everything received before it is durable, whatever segment it is in. */
+  readonly received: number;
+  /** No frame of the segment from before it is still to come. */
+  readonly allThrough: number;
+}
+
 interface Queued {
   readonly fragment: FragmentBytes;
+  readonly allThrough: number;
   readonly ticket: Ticket;
   readonly closedAt: number;
   /** What the fragment counted in the queue while it was open. */
@@ -56,8 +65,12 @@ export class SegmentWriter {
   readonly #encoder: SegmentEncoder;
   readonly #after: Promise<unknown>;
   readonly #hash = createHash('sha256');
+  /** Where each track's last frame ends. */
   readonly #trackEnds = new Map<Track, number>();
+  /** Where its first frame in the open fragment stands; where that has none, the end of the last one before. */
+  #trackFroms = new Map<Track, number>();
   readonly #durable: ListedFragment[] = [];
+  #durableThrough: number | undefined;
   #frames: RecordedFrame[] = [];
   #messages: RecordedMessage[] = [];
   #openBytes = 0;
@@ -70,6 +83,7 @@ export class SegmentWriter {
   #hasFailed = false;
   #isConcluded = false;
   #cutAt: number | undefined;
+  #finishedThrough = 0;
   #begin: () => void = () => {};
 
   /** `after`: settles when the file may be made. */
@@ -111,11 +125,21 @@ export class SegmentWriter {
     );
   }
 
-  /** Takes a frame; each track's frames follow one another without a hole within a fragment. */
-  add(frame: RecordedFrame, ackDts: number): void {
-    const { track, data } = frame.event;
+  /** Where on the recording's timeline something may be missing behind what is durable in it: what was on its way then is. */
+  get durableThrough(): number | undefined {
+    return this.#durableThrough;
+  }
+
+  /** Whether a frame that stands there may join the open fragment: each track's frames follow one another without a hole within one. */
+  fits(track: Track, dts: number): boolean {
     const end = this.#trackEnds.get(track);
-    if (end !== undefined && end !== frame.dts) this.closeFragment(ackDts);
+    return end === undefined || end === dts || this.#frames.length === 0;
+  }
+
+  /** Takes a frame that fits. */
+  add(frame: RecordedFrame): void {
+    const { track, data } = frame.event;
+    if (this.#trackFroms.get(track) === this.#trackEnds.get(track)) this.#trackFroms.set(track, frame.dts);
     this.#trackEnds.set(track, frame.dts + frame.duration);
     this.#frames.push(frame);
     if (frame.dts < this.#openFrom) this.#openFrom = frame.dts;
@@ -127,23 +151,31 @@ export class SegmentWriter {
     this.#take(message.data.length);
   }
 
-  /** Hands the open fragment to the disk. `ackDts`: source DTS before which everything received will be durable with it. */
-  closeFragment(ackDts: number): void {
+  /** Hands the open fragment to the disk. */
+  closeFragment({ received, allThrough }: FragmentBounds): void {
     if (this.#frames.length === 0 || this.#hasFailed) return;
     const [frames, messages, mediaBytes] = [this.#frames, this.#messages, this.#openBytes];
     this.#frames = [];
     this.#messages = [];
     this.#openBytes = 0;
     this.#openFrom = Number.POSITIVE_INFINITY;
-    const fragment = this.#encoder.fragment(frames, messages);
-    const ticket = this.#host.order.issue(this.plan.seq, ackDts);
-    this.#queue.push({ fragment, ticket, closedAt: performance.now(), mediaBytes });
+    const through = Math.max(0, allThrough - this.plan.sourceDtsOffset);
+    const allFrom = Math.max(...this.#trackFroms.values());
+    this.#trackFroms = new Map(this.#trackEnds);
+    const fragment = this.#encoder.fragment(frames, messages, { allFrom, allThrough: through });
+    const ticket = this.#host.order.issue(this.plan.seq, received);
+    const inTimeline = through + this.plan.timelineOffset;
+    this.#queue.push({ fragment, allThrough: inTimeline, ticket, closedAt: performance.now(), mediaBytes });
     this.#draining ??= this.#drain();
   }
 
-  /** No more frames follow. `cutAt`: where the next segment begins on the timeline; undefined at the end. Resolves when it is in the spool's queue, or has failed. */
-  finish(cutAt: number | undefined, after: Promise<unknown>): Promise<void> {
+  /**
+   * No more frames follow. Times on the recording's timeline: `cutAt`: where the next segment begins, undefined at the end;
+   * `through`: behind which media may be missing then. Resolves when it is in the spool's queue, or has failed.
+   */
+  finish(cutAt: number | undefined, through: number, after: Promise<unknown>): Promise<void> {
     this.#cutAt = cutAt;
+    this.#finishedThrough = through;
     this.#finishing ??= this.#finish(after);
     return this.#finishing;
   }
@@ -214,7 +246,8 @@ export class SegmentWriter {
     } finally {
       this.#host.queued(-batch.reduce((sum, { mediaBytes }) => sum + mediaBytes, 0));
     }
-    for (const { fragment, ticket, closedAt } of batch) {
+    for (const { fragment, allThrough, ticket, closedAt } of batch) {
+      this.#durableThrough = allThrough;
       this.#durable.push([at, fragment.start + this.plan.timelineOffset, fragment.end - fragment.start]);
       at += fragment.bytes;
       this.#host.order.acknowledge(ticket);
@@ -242,7 +275,10 @@ export class SegmentWriter {
     await part.finish();
     const { publication } = this.#host;
     const digest = sha256 ?? (await publication.hash(part));
-    await publication.closed(part.path, this.#entry(part, digest, duration));
+    const through = this.#hasFailed ? this.#durableThrough : this.#finishedThrough;
+    await publication.closed(part.path, this.#entry(part, digest, duration), {
+      ...(through !== undefined && through < end && { through }),
+    });
     this.#isConcluded = true;
     this.#host.meter.count('headwater_segments_total', 'closed');
   }

@@ -50,6 +50,10 @@ interface Lane {
   segment: OpenSegment;
   pending: FrameEvent | undefined;
   duration: number;
+  /** All its frames with an earlier DTS have been handed to their segments. */
+  through: number;
+  /** How far behind the newest frame of any track its frames have come at most. */
+  lag: number;
   /** First frame not recorded since its configuration changed. */
   blockedFrom: number | undefined;
 }
@@ -101,6 +105,7 @@ export class Take {
     } else if (this.#cuts.decideOther(frame.dts) !== 'stay') this.#begin(frame, false);
     const lane = this.#laneOf(frame);
     if (lane === undefined) return;
+    lane.lag = Math.max(lane.lag, this.#now - frame.dts);
     this.#release(lane, frame.dts);
     const segment = this.#segmentFor(lane, frame);
     lane.segment = segment;
@@ -114,8 +119,7 @@ export class Take {
     }
     this.#endBlock(lane, frame.dts);
     const isEarly = segment.writer.openFrom + this.#ticks('fragmentMinimum') > frame.dts - segment.base;
-    if (frame.key && frame.track === this.#main && !isEarly)
-      segment.writer.closeFragment(this.#ackDts(segment, frame.dts));
+    if (frame.key && frame.track === this.#main && !isEarly) this.#closeFragment(segment, frame.dts);
     lane.pending = frame;
     this.#settle();
   }
@@ -138,7 +142,7 @@ export class Take {
     }
     for (const segment of this.#open) {
       const since = segment.writer.openSince;
-      if (since !== undefined && since < late) segment.writer.closeFragment(this.#ackDts(segment));
+      if (since !== undefined && since < late) this.#closeFragment(segment);
     }
   }
 
@@ -146,8 +150,9 @@ export class Take {
   end(): Promise<void> {
     for (const lane of this.#lanes.values()) {
       this.#release(lane, undefined);
-      this.#endBlock(lane, this.#now);
+      this.#endBlock(lane, this.#now + 1);
     }
+    if (this.#skippedFrom !== undefined) this.#declareMissing(this.#skippedFrom, this.#now + 1);
     for (const segment of [...this.#open]) this.#finish(segment);
     return this.#finished;
   }
@@ -231,7 +236,8 @@ export class Take {
     if (known) return known;
     const segment = this.#open.find((open) => open.tracks.has(frame.track));
     if (segment === undefined || frame.dts < segment.start) return undefined;
-    const lane = { segment, pending: undefined, duration: FALLBACK_DURATION, blockedFrom: undefined };
+    const times = { duration: FALLBACK_DURATION, through: frame.dts, lag: 0 };
+    const lane = { segment, pending: undefined, ...times, blockedFrom: undefined };
     this.#lanes.set(frame.track, lane);
     return lane;
   }
@@ -255,12 +261,15 @@ export class Take {
     const { pending, segment } = lane;
     if (pending === undefined) return;
     lane.pending = undefined;
+    if (!segment.writer.fits(pending.track, pending.dts - segment.base)) this.#closeFragment(segment, pending.dts);
+    // Where it is not known how long the frame lasts, the next one may stand anywhere behind it.
+    lane.through = nextDts ?? pending.dts + 1;
     const exact = nextDts === undefined ? lane.duration : Math.max(0, nextDts - pending.dts);
     if (exact <= MAX_USUAL_DURATION) lane.duration = exact;
     const prefix =
       pending.key && segment.unprefixed.delete(pending.track) ? this.#parameterSets(segment, pending) : undefined;
     const frame = { event: pending, dts: pending.dts - segment.base, duration: exact, prefix };
-    segment.writer.add(frame, this.#ackDts(segment, pending.dts));
+    segment.writer.add(frame);
   }
 
   #parameterSets(segment: OpenSegment, frame: FrameEvent): Buffer | undefined {
@@ -277,7 +286,7 @@ export class Take {
     const old = this.#now - this.#ticks('fragmentDuration');
     for (let i = 0; i < this.#open.length; i++) {
       const segment = this.#open[i]!;
-      if (segment.writer.openFrom + segment.base <= old) segment.writer.closeFragment(this.#ackDts(segment));
+      if (segment.writer.openFrom + segment.base <= old) this.#closeFragment(segment);
     }
     while (this.#open.length > 1 && this.#isOver(this.#open[0]!, late)) this.#finish(this.#open[0]!);
   }
@@ -298,30 +307,50 @@ export class Take {
       this.#release(lane, undefined);
       if (next) lane.segment = next;
     }
-    segment.writer.closeFragment(this.#ackDts(segment));
+    this.#closeFragment(segment);
+    const through = this.#allThrough(segment) - this.#host.origin;
     this.#open = this.#open.filter((open) => open !== segment);
     const cutAt = segment.end === undefined ? undefined : segment.end - this.#host.origin;
     const { writer } = segment;
-    this.#finished = writer.finish(cutAt, this.#finished).then(() => {
+    this.#finished = writer.finish(cutAt, through, this.#finished).then(() => {
       this.#unfinished = this.#unfinished.filter((other) => other !== writer || writer.isUnfinished);
     });
   }
 
-  /** Source DTS before which everything received is durable once the open fragment of `closing` is: what else is still in memory bounds it. */
-  #ackDts(closing: OpenSegment, before = Number.POSITIVE_INFINITY): number {
-    let ack = before;
-    for (const lane of this.#lanes.values()) if (lane.pending && lane.pending.dts < ack) ack = lane.pending.dts;
-    for (const other of this.#open) {
-      if (other !== closing && other.writer.openFrom + other.base < ack) ack = other.writer.openFrom + other.base;
-    }
-    return ack === Number.POSITIVE_INFINITY ? this.#endOfMedia() : ack;
+  /** `before`: where a frame stands that is not in a lane yet. */
+  #closeFragment(segment: OpenSegment, before = Number.POSITIVE_INFINITY): void {
+    segment.writer.closeFragment({
+      received: Math.min(before, this.#receivedThrough(segment)),
+      allThrough: Math.min(before, this.#allThrough(segment)),
+    });
   }
 
-  #endOfMedia(): number {
-    let end = this.#now;
-    for (const lane of this.#lanes.values())
-      end = Math.max(end, this.#now + Math.min(lane.duration, FALLBACK_DURATION));
-    return end;
+  /** Source DTS before which everything received is durable once the open fragment of `closing` is: what else is in memory bounds it. */
+  #receivedThrough(closing: OpenSegment): number {
+    let through = Number.POSITIVE_INFINITY;
+    for (const lane of this.#lanes.values()) through = Math.min(through, this.#nextOf(lane));
+    for (const other of this.#open) {
+      if (other !== closing) through = Math.min(through, other.writer.openFrom + other.base);
+    }
+    return through;
+  }
+
+  /** Source DTS before which no frame of the segment is still to come: a kill after its open fragment loses nothing from before it. */
+  #allThrough(segment: OpenSegment): number {
+    let through = Math.min(segment.end ?? Number.POSITIVE_INFINITY, this.#skippedFrom ?? Number.POSITIVE_INFINITY);
+    const at = this.#open.indexOf(segment);
+    for (const lane of this.#lanes.values()) {
+      const laneAt = this.#open.indexOf(lane.segment);
+      if (laneAt > at) continue;
+      const next = Math.min(this.#nextOf(lane), lane.blockedFrom ?? Number.POSITIVE_INFINITY);
+      through = Math.min(through, laneAt < at ? Math.max(segment.start, next) : next);
+    }
+    return through;
+  }
+
+  /** Source DTS of the track's earliest frame that no segment has: the one that waits, or else one no later than its frames have been so far. */
+  #nextOf(lane: Lane): number {
+    return lane.pending ? lane.pending.dts : Math.max(lane.through, this.#now - lane.lag);
   }
 
   /** Frames whose decoder parameters no segment had are missing in it. */

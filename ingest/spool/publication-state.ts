@@ -15,8 +15,11 @@ export class PublicationState {
   readonly header: PublicationHeader;
   readonly segments = new Map<number, SpooledSegment>();
   readonly gaps: RecordingGap[] = [];
+  readonly #saidGaps = new Set<string>();
   /** The one with the highest number, dropped or not. */
   lastClosed: SegmentEntry | undefined;
+  /** Time on the timeline behind which media may be missing after it. */
+  closedThrough = 0;
   sourceDtsOffset: number | undefined;
   ended: { readonly cause: string; readonly at: string } | undefined;
 
@@ -43,10 +46,14 @@ export class PublicationState {
         return;
       case 'closed':
         this.segments.set(line.entry.seq, { entry: line.entry, file: line.file, state: 'pending' });
-        if (line.entry.seq >= (this.lastClosed?.seq ?? 0)) this.lastClosed = line.entry;
+        if (line.entry.seq >= (this.lastClosed?.seq ?? 0)) {
+          this.lastClosed = line.entry;
+          this.closedThrough = line.through ?? line.entry.tfdt + line.entry.duration;
+        }
+        for (const gap of line.gaps ?? []) this.#declare(gap);
         return;
       case 'gap':
-        this.gaps.push(line.gap);
+        this.#declare(line.gap);
         return;
       case 'stored': {
         const segment = this.segments.get(line.seq);
@@ -58,11 +65,20 @@ export class PublicationState {
         const segment = this.segments.get(line.seq);
         if (segment?.state !== 'pending') return;
         this.segments.set(line.seq, { ...segment, state: 'dropped' });
+        this.#declare(line.gap);
         return;
       }
       case 'end':
         this.ended = { cause: line.cause, at: line.at };
         return;
     }
+  }
+
+  /** Each gap once: work that was killed and done again declares it again. */
+  #declare(gap: RecordingGap): void {
+    const text = JSON.stringify([gap.from, gap.to ?? null, gap.cause]);
+    if (this.#saidGaps.has(text)) return;
+    this.#saidGaps.add(text);
+    this.gaps.push(gap);
   }
 }

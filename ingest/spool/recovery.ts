@@ -5,8 +5,8 @@ import { type Disk, type DiskFile, removeFile } from './disk.ts';
 import { flvPatches } from './flv-patch.ts';
 import { PART_SUFFIX } from './part-file.ts';
 import { restoreSegment, SALVAGE_SUFFIX, salvageSegment } from './salvage.ts';
-import { entryOfScan, holesOf, scanSegment } from './scanned-entry.ts';
-import type { RecordingGap, SegmentEntry } from './segment-entry.ts';
+import { allFromOf, entryOfScan, holesOf, scanSegment, throughOf } from './scanned-entry.ts';
+import type { RecordingGap } from './segment-entry.ts';
 import type { SegmentNames } from './segment-names.ts';
 import {
   DAMAGED_SUFFIX,
@@ -115,7 +115,7 @@ async function removeUnusable(
     return true;
   }
   log.error({ stream_key: publication.header.path, file: path }, 'open segment damaged');
-  await declare(publication, { from: endOfEntries(publication), cause: 'damaged' });
+  await publication.gap({ from: publication.closedThrough, cause: 'damaged' });
   await disk.rename(path, path + DAMAGED_SUFFIX);
   await disk.syncFolder(publication.folder);
   return false;
@@ -155,11 +155,11 @@ async function adopt(
   const facts = { key: await names.take(place), sha256: await disk.sha256(path) };
   const isFlv = header.format === 'flv';
   const before = publication.lastClosed;
+  const gaps = missingBefore(publication, scan);
   const entry = entryOfScan(scan, { ...facts, isFlv, segmentDurationMs: header.segmentDuration }, before);
   if (entry === undefined) return false;
   await publication.base(description.sourceDtsOffset - description.timelineOffset);
-  for (const hole of missingBefore(before, scan, entry)) await declare(publication, hole);
-  await publication.closed(path, entry);
+  await publication.closed(path, entry, { through: throughOf(scan), gaps });
   log.warn(
     { stream_key: header.path, seq: entry.seq, seconds: entry.duration / 90_000, file: path },
     'segment recovered',
@@ -204,29 +204,31 @@ async function patchFlv(file: DiskFile, scan: SegmentScan): Promise<void> {
   for (const { offset, bytes } of flvPatches(end - start, scan.validBytes)) await file.patch(offset, bytes);
 }
 
-function missingBefore(before: SegmentEntry | undefined, scan: SegmentScan, entry: SegmentEntry): RecordingGap[] {
+/** What is missing within the fragments that are left, and between them and the segment before: that one may have been open, too. */
+function missingBefore(publication: SpooledPublication, scan: SegmentScan): RecordingGap[] {
   const gaps = holesOf(scan);
-  const startsWhole = scan.fragments[0]?.sequence === 1;
-  if (!startsWhole)
-    gaps.unshift({ from: before ? before.tfdt + before.duration : 0, to: entry.tfdt, cause: 'damaged' });
+  const [first] = scan.fragments;
+  if (first === undefined) return gaps;
+  const from = publication.closedThrough;
+  const start = first.start + (scan.description?.timelineOffset ?? 0);
+  const seq = scan.description?.seq;
+  const isNext = seq === (publication.lastClosed?.seq ?? 0) + 1;
+  if (first.sequence > 1) gaps.unshift({ from, to: Math.max(from, allFromOf(scan)), cause: 'damaged' });
+  else if (isNext && from < start && !isDeclared(publication, from, start)) {
+    gaps.unshift({ from, to: start, cause: 'crash' });
+  }
   return gaps;
+}
+
+/** Why recording paused there may be known: then the journal has said it. */
+function isDeclared({ gaps }: SpooledPublication, from: number, to: number): boolean {
+  return gaps.some((gap) => gap.from <= from && (gap.to ?? Number.POSITIVE_INFINITY) >= to);
 }
 
 /** What followed the last whole fragment is lost, and nobody knows how much it was. */
 async function endCrashed(publication: SpooledPublication): Promise<void> {
   const last = publication.lastClosed;
-  if (last !== undefined) await declare(publication, { from: endOfEntries(publication), cause: 'crash' });
+  if (last !== undefined) await publication.gap({ from: publication.closedThrough, cause: 'crash' });
   const at = last ? Date.parse(last.start) + last.duration / 90 : Date.parse(publication.header.startedAt);
   await publication.end('crash', new Date(at));
-}
-
-/** Once: a recovery that was killed has said it before. */
-async function declare(publication: SpooledPublication, gap: RecordingGap): Promise<void> {
-  const text = JSON.stringify(gap);
-  if (!publication.gaps.some((known) => JSON.stringify(known) === text)) await publication.gap(gap);
-}
-
-function endOfEntries(publication: SpooledPublication): number {
-  const last = publication.lastClosed;
-  return last ? last.tfdt + last.duration : 0;
 }

@@ -3,6 +3,7 @@ import { AAC_48, AVC_720, drawn, header } from '../../test/support/drawn-media.t
 import { type DiskImage, MemoryDisk } from '../../test/support/memory-disk.ts';
 import { recover } from '../../test/support/power-loss.ts';
 import { feed, RecordingBench } from '../../test/support/recorded-run.ts';
+import { RecordingDisk, seeded } from '../../test/support/recording-disk.ts';
 import { segmentsOf } from '../../test/support/segment-packets.ts';
 import { scanSegment } from './scanned-entry.ts';
 import type { QueuedPublication } from './spool-queue.ts';
@@ -102,6 +103,31 @@ describe('salvage of a closed segment with a flipped bit', () => {
     expect(spool.publications[0]?.gaps).toEqual([{ from: 0, to: entry.duration, cause: 'damaged' }]);
     expect(spool.publications[0]?.entries.map(({ seq }) => seq)).toEqual([2]);
     await spool[Symbol.asyncDispose]();
+  });
+});
+
+describe('salvage that is itself cut short', () => {
+  it('declares each gap once, and nothing that it then keeps', async () => {
+    const { disk: run, bench, publication } = await twoSegments();
+    const [first, second] = publication.pending.map(({ file }) => file);
+    const { fragments } = await scanSegment(run, first!);
+    await bench[Symbol.asyncDispose]();
+    run.corrupt(first!, flip(fragments[2]!.offset + 300));
+    run.corrupt(second!, flip(200));
+    const outcome = ({ gaps, entries }: QueuedPublication) => ({ gaps, entries });
+    const whole = await recover('/spool', new MemoryDisk(run.image));
+    const wanted = outcome(whole.publications[0]!);
+    expect(wanted.gaps).toHaveLength(2);
+    for (let seed = 0; seed < 200; seed += 1) {
+      const random = seeded(seed);
+      const disk = new RecordingDisk(new MemoryDisk(run.image), run.image);
+      await (await recover('/spool', disk))[Symbol.asyncDispose]();
+      const image = disk.image(Math.floor(random() * (disk.moments + 1)), random);
+      const again = await recover('/spool', new MemoryDisk(image));
+      expect(outcome(again.publications[0]!)).toEqual(wanted);
+      await again[Symbol.asyncDispose]();
+    }
+    await whole[Symbol.asyncDispose]();
   });
 });
 

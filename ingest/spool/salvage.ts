@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import type { SegmentScan } from '../protocol/fmp4/segment-scan.ts';
 import { type Disk, type DiskReader, removeFile } from './disk.ts';
-import { entryOfScan, holesOf, scanSegment } from './scanned-entry.ts';
-import type { JournalLine, RecordingGap, SegmentEntry } from './segment-entry.ts';
+import { allFromOf, entryOfScan, holesOf, scanSegment, throughOf } from './scanned-entry.ts';
+import type { RecordingGap, SegmentEntry } from './segment-entry.ts';
 import { DAMAGED_SUFFIX, type SpooledPublication } from './spooled-publication.ts';
 
 /** A copy of what is whole, before it gets the segment's name. */
@@ -53,7 +53,7 @@ export async function salvageSegment(disk: Disk, publication: SpooledPublication
       await disk.syncFolder(publication.folder);
     }
     const gap = { from: entry.tfdt, to: entry.tfdt + entry.duration, cause: 'damaged' } as const;
-    await publication.write({ t: 'gap', gap }, { t: 'dropped', seq, cause: 'damaged' });
+    await publication.write({ t: 'dropped', seq, cause: 'damaged', gap });
     return;
   }
   await restoreSegment(disk, source, path, scan);
@@ -61,18 +61,21 @@ export async function salvageSegment(disk: Disk, publication: SpooledPublication
   const facts = { key: entry.key, segmentDurationMs: segmentDuration, isFlv: format === 'flv' };
   const kept = entryOfScan(scan, { ...facts, sha256: await disk.sha256(path) }, entry);
   if (kept === undefined) return;
-  const gaps = missingFrom(entry, kept, scan).map((gap): JournalLine => ({ t: 'gap', gap }));
+  const gaps = missingFrom(entry, scan);
   const file = path.slice(publication.folder.length + 1);
-  await publication.write(...gaps, { t: 'closed', file, entry: { ...kept, seq } });
+  const through = publication.lastClosed?.seq === seq ? { through: publication.closedThrough } : {};
+  await publication.write({ t: 'closed', file, entry: { ...kept, seq }, ...through, gaps });
 }
 
-/** What `kept` lacks of `entry`: before, between and after the fragments that are left. */
-function missingFrom(entry: SegmentEntry, kept: SegmentEntry, scan: SegmentScan): RecordingGap[] {
+/** What the fragments that are left lack of `entry`: before, between and after them. */
+function missingFrom(entry: SegmentEntry, scan: SegmentScan): RecordingGap[] {
   const gaps: RecordingGap[] = [...holesOf(scan)];
-  const end = entry.tfdt + entry.duration;
-  const keptEnd = kept.tfdt + kept.duration;
-  if (kept.tfdt > entry.tfdt) gaps.unshift({ from: entry.tfdt, to: kept.tfdt, cause: 'damaged' });
-  if (keptEnd < end) gaps.push({ from: keptEnd, to: end, cause: 'damaged' });
+  const [first, last] = [scan.fragments[0], scan.fragments.at(-1)];
+  if (first && first.sequence > 1) gaps.unshift({ from: entry.tfdt, to: allFromOf(scan), cause: 'damaged' });
+  if (last && last.offset + last.bytes < entry.bytes) {
+    const to = entry.tfdt + entry.duration;
+    gaps.push({ from: Math.min(throughOf(scan), to), to, cause: 'damaged' });
+  }
   return gaps;
 }
 

@@ -83,9 +83,20 @@ export function holesOf(scan: SegmentScan): RecordingGap[] {
   for (const [index, fragment] of scan.fragments.entries()) {
     const before = scan.fragments[index - 1];
     if (before === undefined || fragment.sequence === before.sequence + 1) continue;
-    holes.push({ from: before.end + offset, to: Math.max(before.end, fragment.start) + offset, cause: 'damaged' });
+    const [from, to] = [before.allThrough, Math.max(before.allThrough, fragment.allFrom)];
+    holes.push({ from: from + offset, to: to + offset, cause: 'damaged' });
   }
   return holes;
+}
+
+/** Where on the recording's timeline media may be missing behind the last fragment. */
+export function throughOf(scan: SegmentScan): number {
+  return (scan.fragments.at(-1)?.allThrough ?? 0) + (scan.description?.timelineOffset ?? 0);
+}
+
+/** Where on the recording's timeline the first fragment has all tracks: what is missing before it stands before that. */
+export function allFromOf(scan: SegmentScan): number {
+  return (scan.fragments[0]?.allFrom ?? 0) + (scan.description?.timelineOffset ?? 0);
 }
 
 function wallClock(entry: SegmentEntry, tfdt: number): string {

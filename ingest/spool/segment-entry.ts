@@ -61,18 +61,26 @@ export interface PublicationHeader {
   readonly timeline: 'recording' | 'file';
 }
 
+/** What is said of a segment's media together with the segment: one line of the journal, so that a crash keeps all of it or nothing. */
+export interface ClosedFacts {
+  /** Time on the recording's timeline behind which media may be missing, where that is not the segment's end. */
+  readonly through?: number;
+  /** What is missing before and in it. */
+  readonly gaps?: readonly RecordingGap[];
+}
+
 /** One line of a publication's journal in the spool: `<crc32 hex> <json>\n`; a torn last line is ignored. */
 export type JournalLine =
   | ({ readonly t: 'open' } & PublicationHeader)
   /** Source DTS = tfdt + sourceDtsOffset. Written with the first segment. */
   | { readonly t: 'base'; readonly sourceDtsOffset: number }
   /** A segment was renamed from .part: now it waits for the store. `file` is its name beside the journal. */
-  | { readonly t: 'closed'; readonly file: string; readonly entry: SegmentEntry }
+  | ({ readonly t: 'closed'; readonly file: string; readonly entry: SegmentEntry } & ClosedFacts)
   | { readonly t: 'gap'; readonly gap: RecordingGap }
   /** The store confirmed it under `key`; the local file goes after this line is synced. */
   | { readonly t: 'stored'; readonly seq: number; readonly key: string }
   /** Given up with everything in it declared as a gap: dropped for room, or found damaged. */
-  | { readonly t: 'dropped'; readonly seq: number; readonly cause: 'disk-full' | 'damaged' }
+  | { readonly t: 'dropped'; readonly seq: number; readonly cause: 'disk-full' | 'damaged'; readonly gap: RecordingGap }
   /** No more segments follow. */
   | { readonly t: 'end'; readonly cause: EndCause | 'crash'; readonly at: string };
 

@@ -5,7 +5,7 @@ import { type Disk, errorCode, removeFile } from './disk.ts';
 import type { Journal } from './journal.ts';
 import { type Account, PartFile } from './part-file.ts';
 import type { PublicationState } from './publication-state.ts';
-import type { JournalLine, PublicationHeader, RecordingGap, SegmentEntry } from './segment-entry.ts';
+import type { ClosedFacts, JournalLine, PublicationHeader, RecordingGap, SegmentEntry } from './segment-entry.ts';
 import { localName } from './segment-names.ts';
 import type { PendingSegment, QueuedPublication } from './spool-queue.ts';
 
@@ -103,6 +103,11 @@ export class SpooledPublication implements QueuedPublication {
     return this.#state.lastClosed;
   }
 
+  /** Time on the timeline behind which media may be missing after that segment. */
+  get closedThrough(): number {
+    return this.#state.closedThrough;
+  }
+
   isStored(seq: number): boolean {
     return this.#state.segments.get(seq)?.state === 'stored';
   }
@@ -171,11 +176,11 @@ export class SpooledPublication implements QueuedPublication {
   }
 
   /** A finished file joins the queue. Resolves when the journal has been tried: a disk that refuses the line delays nothing. */
-  async closed(file: string, entry: SegmentEntry): Promise<void> {
+  async closed(file: string, entry: SegmentEntry, facts: ClosedFacts = {}): Promise<void> {
     const name = file.slice(this.folder.length + 1);
     this.#names.add(name);
     this.#closedAt.set(entry.seq, Date.now());
-    await this.write({ t: 'closed', file: name, entry });
+    await this.write({ t: 'closed', file: name, entry, ...facts });
   }
 
   gap(gap: RecordingGap): Promise<void> {
@@ -193,7 +198,7 @@ export class SpooledPublication implements QueuedPublication {
     const { entry } = segment;
     const gap = { from: entry.tfdt, to: entry.tfdt + entry.duration, cause: 'disk-full' } as const;
     this.#removable.set(segment.file, entry.bytes);
-    await this.write({ t: 'gap', gap }, { t: 'dropped', seq, cause: 'disk-full' });
+    await this.write({ t: 'dropped', seq, cause: 'disk-full', gap });
   }
 
   /** Durable in the journal, then the local file goes; where the disk refuses the line, both are tried again by `flush`. */

@@ -9,7 +9,7 @@ import { AMF3_SCRIPT_TAG, encodeTagHead, TAG_HEAD_BYTES, TAG_TRAILER_BYTES } fro
  *  tag head (11)   time: that of the tag before
  *  0               AMF0 values follow, as in RTMP's AMF3 data message
  *  AMF0 string     "onHeadwaterFragment"
- *  AMF0 object     sequence, bytes, start, end, key (0 or 1), crc; numbers all
+ *  AMF0 object     sequence, bytes, start, end, allFrom, allThrough, key (0 or 1), crc; numbers all
  *  PreviousTagSize (4)
  * ```
  * The fields are those of `FragmentMark`; `crc` is a CRC-32 over every byte from the fragment's first to the one before its own f64.
@@ -21,7 +21,7 @@ const MARK_NAME = 'onHeadwaterFragment';
 export const MARK_PATTERN = Buffer.from(MARK_NAME, 'latin1');
 export const MARK_PATTERN_AT = TAG_HEAD_BYTES + 4;
 
-const FIELDS = ['sequence', 'bytes', 'start', 'end', 'key', 'crc'] as const;
+const FIELDS = ['sequence', 'bytes', 'start', 'end', 'allFrom', 'allThrough', 'key', 'crc'] as const;
 const NUMBER_BYTES = 9;
 const OBJECT_END_BYTES = 3;
 
@@ -39,8 +39,8 @@ export const MARK_CRC_AT = FIELD_AT.get('crc') as number;
 
 /** The mark with a CRC; 0 while it is not known, see `MARK_CRC_AT`. `timestamp` in ms. */
 export function encodeMark(mark: FragmentMark, timestamp: number, crc = 0): Buffer {
-  const { sequence, bytes, start, end, key } = mark;
-  const values = encodeAmf0(MARK_NAME, { sequence, bytes, start, end, key: key ? 1 : 0, crc });
+  const { sequence, bytes, start, end, allFrom, allThrough, key } = mark;
+  const values = encodeAmf0(MARK_NAME, { sequence, bytes, start, end, allFrom, allThrough, key: key ? 1 : 0, crc });
   const bodyBytes = 1 + values.length;
   const tag = Buffer.alloc(MARK_BYTES);
   encodeTagHead(AMF3_SCRIPT_TAG, bodyBytes, timestamp).copy(tag);
@@ -53,15 +53,10 @@ export function encodeMark(mark: FragmentMark, timestamp: number, crc = 0): Buff
 export function parseMark(tag: Buffer): (FragmentMark & { readonly crc: number }) | undefined {
   if (tag.length !== MARK_BYTES) return undefined;
   const field = (name: (typeof FIELDS)[number]) => tag.readDoubleBE(FIELD_AT.get(name) as number);
-  const [sequence, bytes, start, end, crc] = [
-    field('sequence'),
-    field('bytes'),
-    field('start'),
-    field('end'),
-    field('crc'),
-  ];
-  if (![sequence, bytes, start, end, crc].every((value) => Number.isSafeInteger(value) && value >= 0)) return undefined;
-  const mark = { sequence, bytes, start, end, key: field('key') === 1 };
+  if (!FIELDS.every((name) => Number.isSafeInteger(field(name)) && field(name) >= 0)) return undefined;
+  const [allFrom, allThrough, crc] = [field('allFrom'), field('allThrough'), field('crc')];
+  const times = { start: field('start'), end: field('end'), allFrom, allThrough };
+  const mark = { sequence: field('sequence'), bytes: field('bytes'), ...times, key: field('key') === 1 };
   const timestamp = tag.readUIntBE(4, 3) + tag.readUInt8(7) * 0x100_0000;
   return tag.equals(encodeMark(mark, timestamp, crc)) ? { ...mark, crc } : undefined;
 }

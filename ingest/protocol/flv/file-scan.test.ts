@@ -6,6 +6,12 @@ import { encodeFlvFragment, encodeFlvStart, FLV_DURATION_AT, FLV_FILESIZE_AT } f
 import { scanFlv } from './file-scan.ts';
 import type { FlvTag } from './file-tag.ts';
 
+/** What the mark of a fragment says: sound that overlaps the next one's. */
+const marked = (index: number) => {
+  const [start, end] = [index * 5760, (index + 1) * 5760];
+  return { start, end, allFrom: start + 90, allThrough: end - 180, key: true };
+};
+
 /** Header and five fragments, and where each ends. */
 function segment(path = DESCRIPTION.path): { bytes: Buffer; headerBytes: number; headerCrc: number; ends: number[] } {
   const start = encodeFlvStart({
@@ -23,7 +29,7 @@ function segment(path = DESCRIPTION.path): { bytes: Buffer; headerBytes: number;
     const tags = [0, 21, 42].map(
       (ms): FlvTag => ({ type: 8, timestamp: index * 64 + ms, body: Buffer.alloc(30, 0xaf + ms) }),
     );
-    const mark = { start: index * 5760, end: (index + 1) * 5760, key: true };
+    const mark = marked(index);
     const fragment = encodeFlvFragment(index + 1, tags, mark);
     pieces.push(...fragment.buffers);
     length += fragment.bytes;
@@ -50,9 +56,7 @@ describe('scanFlv', () => {
         offset: STARTS[index],
         bytes: end - STARTS[index]!,
         sequence: index + 1,
-        start: index * 5760,
-        end: (index + 1) * 5760,
-        key: true,
+        ...marked(index),
       })),
     });
   });

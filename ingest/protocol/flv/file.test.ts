@@ -43,7 +43,8 @@ function rewrite(tags: readonly FlvTag[]): { bytes: Buffer; fragments: number } 
   for (let at = 0; at < media.length; at += 20) {
     const some = media.slice(at, at + 20);
     fragments += 1;
-    const mark = { start: some[0]!.timestamp * 90, end: some.at(-1)!.timestamp * 90 + 3600, key: at === 0 };
+    const [from, end] = [some[0]!.timestamp * 90, some.at(-1)!.timestamp * 90 + 3600];
+    const mark = { start: from, end, allFrom: from, allThrough: end, key: at === 0 };
     pieces.push(...encodeFlvFragment(fragments, some, mark).buffers);
   }
   return { bytes: Buffer.concat(pieces), fragments };
@@ -99,7 +100,7 @@ describe('FLV files', () => {
 
   it('refuses a body that no tag can hold, and a fragment without tags', () => {
     const body = Buffer.alloc(2 ** 24);
-    const mark = { start: 0, end: 0, key: true };
+    const mark = { start: 0, end: 0, allFrom: 0, allThrough: 0, key: true };
     const fault = expect.objectContaining({ code: 'ERR_FLV_FILE' });
     expect(() => encodeFlvFragment(1, [{ type: 9, timestamp: 0, body }], mark)).toThrow(fault);
     expect(() => encodeFlvFragment(1, [], mark)).toThrow(fault);

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 import { Fault } from '../../runtime/fault.ts';
+import type { FragmentMark } from '../fmp4/integrity-box.ts';
 import { encodeDescription, type SegmentDescription } from '../fmp4/segment-description.ts';
 import { type AmfInput, EcmaArray } from '../rtmp/amf-value.ts';
 import { encodeAmf0 } from '../rtmp/amf0.ts';
@@ -77,21 +78,20 @@ export function encodeFlvStart(start: FlvFileStart): EncodedFlvStart {
   const headersAt = writer.length;
   for (const header of start.headers) writeTag(writer, header);
   const bytes = writer.length;
-  const mark = encodeMark({ sequence: 0, bytes, start: 0, end: 0, key: false }, 0);
+  const mark = encodeMark({ sequence: 0, bytes, start: 0, end: 0, allFrom: 0, allThrough: 0, key: false }, 0);
   const whole = writer.bytes(mark).finish();
   whole.writeDoubleBE(crc32(whole.subarray(0, bytes + MARK_CRC_AT)), bytes + MARK_CRC_AT);
   return { bytes: whole, crc: crc32(whole.subarray(headersAt, bytes)) };
 }
 
 /**
- * The tags with views of their bodies, then the mark (file-mark.ts) with the CRC-32 over them. `start` and `end`: 90 kHz ticks on the file's own time;
- * `key`: the main track starts on a keyframe. `sequence` counts the file's fragments from 1.
+ * The tags with views of their bodies, then the mark (file-mark.ts) with the CRC-32 over them. Times: 90 kHz ticks on the file's own time. `sequence` counts the file's fragments from 1.
  * @throws Fault ERR_FLV_FILE when there is no tag, or a body does not fit into one.
  */
 export function encodeFlvFragment(
   sequence: number,
   tags: readonly FlvTag[],
-  mark: { readonly start: number; readonly end: number; readonly key: boolean },
+  mark: Omit<FragmentMark, 'sequence' | 'bytes'>,
 ): EncodedFlvFragment {
   const last = tags.at(-1);
   if (last === undefined) throw new Fault('ERR_FLV_FILE', 'a fragment needs at least one tag');
@@ -105,8 +105,7 @@ export function encodeFlvFragment(
     buffers.push(head, body, trailer);
     bytes += TAG_HEAD_BYTES + body.length + TAG_TRAILER_BYTES;
   }
-  const { start, end, key } = mark;
-  const tag = encodeMark({ sequence, bytes, start, end, key }, last.timestamp);
+  const tag = encodeMark({ ...mark, sequence, bytes }, last.timestamp);
   tag.writeDoubleBE(crc32(tag.subarray(0, MARK_CRC_AT), crc), MARK_CRC_AT);
   buffers.push(tag);
   return { buffers, bytes: bytes + MARK_BYTES };

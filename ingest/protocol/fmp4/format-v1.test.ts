@@ -9,8 +9,12 @@ const fixture = (name: string): string => `test/fixtures/mp4/${name}`;
 
 describe('segments of format version 1', () => {
   it.each([
-    { name: 'segment-v1.mp4', scan: scanMp4, fragments: ['1-46800-key', '2-91680', '3-97440-key'] },
-    { name: 'segment-v1.flv', scan: scanFlv, fragments: ['1-45000-key', '2-90000'] },
+    {
+      name: 'segment-v1.mp4',
+      scan: scanMp4,
+      fragments: ['1-46800-0-45600-key', '2-91680-46800-90000', '3-97440-91680-97440-key'],
+    },
+    { name: 'segment-v1.flv', scan: scanFlv, fragments: ['1-45000-0-45000-key', '2-90000-46800-90000'] },
   ])('$name is read as it was written', async ({ name, scan, fragments }) => {
     const bytes = readFileSync(fixture(name));
     const found = await scan((offset, length) => bytes.subarray(offset, offset + length), bytes.length);
@@ -19,7 +23,9 @@ describe('segments of format version 1', () => {
       { id: 2, codec: 'aac' },
     ];
     expect(found).toMatchObject({ validBytes: bytes.length, damage: [], description: { ...DESCRIPTION, tracks } });
-    const told = found.fragments.map(({ sequence, end, key }) => `${sequence}-${end}${key ? '-key' : ''}`);
+    const told = found.fragments.map(({ sequence, end, allFrom, allThrough, key }) =>
+      [sequence, end, allFrom, allThrough, ...(key ? ['key'] : [])].join('-'),
+    );
     expect(told).toEqual(fragments);
     await expectDecodes(fixture(name));
   });

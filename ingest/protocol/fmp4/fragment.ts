@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 import { Fault } from '../../runtime/fault.ts';
-import { encodeFragmentBox, FRAGMENT_BOX_CRC_AT } from './integrity-box.ts';
+import { encodeFragmentBox, FRAGMENT_BOX_CRC_AT, type FragmentReach } from './integrity-box.ts';
 
 /** One access unit of a track. Times are 90 kHz ticks. */
 export interface Mp4Sample {
@@ -67,13 +67,14 @@ const UNKNOWN_DURATION = 0xffff_ffff;
 /**
  * `emsg* moof mdat uuid` (ISO 14496-12 §8.8) with the payloads as views. `sequence` counts the file's fragments from 1.
  * Composition offsets are stored as given, signed (version 1 `trun`): nothing is shifted, so audio and video keep the source's distance.
- * Runs without samples are left out.
+ * Runs without samples are left out. `reach` where it is not told: all frames there are come in order.
  * @throws Fault ERR_FMP4_FRAGMENT when there is no sample, a time or duration is negative or too large, or the fragment passes 2 GiB.
  */
 export function encodeFragment(
   sequence: number,
   runs: readonly TrackRun[],
   events: readonly TimedEvent[] = [],
+  reach?: FragmentReach,
 ): EncodedFragment {
   const filled = runs.filter((run) => run.samples.length > 0);
   if (filled.length === 0) throw new Fault('ERR_FMP4_FRAGMENT', 'a fragment needs at least one sample');
@@ -90,7 +91,8 @@ export function encodeFragment(
   if (bytes > MAX_FRAGMENT_BYTES) throw new Fault('ERR_FMP4_FRAGMENT', `a fragment of ${bytes} bytes`);
   writer.u32(bytes - writer.length).latin1('mdat');
 
-  const { start, end } = timesOf(filled);
+  const { start, end, ...own } = timesOf(filled);
+  const { allFrom, allThrough } = reach ?? own;
   const buffers: Buffer[] = [writer.finish()];
   for (const run of filled) {
     for (const sample of run.samples) {
@@ -99,7 +101,7 @@ export function encodeFragment(
     }
   }
   const key = (filled[0] as TrackRun).samples[0]?.key ?? false;
-  const mark = encodeFragmentBox({ sequence, bytes, start, end, key });
+  const mark = encodeFragmentBox({ sequence, bytes, start, end, allFrom, allThrough, key });
   let crc = 0;
   for (const buffer of buffers) crc = crc32(buffer, crc);
   mark.writeUInt32BE(crc32(mark.subarray(0, FRAGMENT_BOX_CRC_AT), crc), FRAGMENT_BOX_CRC_AT);
@@ -162,15 +164,18 @@ function fitsInTrun({ duration, compositionOffset }: Mp4Sample): boolean {
   return duration >= 0 && duration <= 0xffff_ffff && compositionOffset === (compositionOffset | 0);
 }
 
-function timesOf(runs: readonly TrackRun[]): { start: number; end: number } {
-  let start = Number.POSITIVE_INFINITY;
-  let end = 0;
-  for (const { samples } of runs) {
+function timesOf(runs: readonly TrackRun[]): { start: number; end: number; allFrom: number; allThrough: number } {
+  const firsts = runs.map(({ samples }) => (samples[0] as Mp4Sample).dts);
+  const ends = runs.map(({ samples }) => {
     const last = samples.at(-1) as Mp4Sample;
-    start = Math.min(start, (samples[0] as Mp4Sample).dts);
-    end = Math.max(end, last.dts + last.duration);
-  }
-  return { start, end };
+    return last.dts + last.duration;
+  });
+  return {
+    start: Math.min(...firsts),
+    end: Math.max(...ends),
+    allFrom: Math.max(...firsts),
+    allThrough: Math.min(...ends),
+  };
 }
 
 function sampleBytes(sample: Mp4Sample): number {

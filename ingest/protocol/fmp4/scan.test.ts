@@ -61,6 +61,8 @@ describe('scanMp4', () => {
         sequence: index + 1,
         start: index * 5760,
         end: (index + 1) * 5760,
+        allFrom: index * 5760,
+        allThrough: (index + 1) * 5760,
         key: true,
       })),
     );

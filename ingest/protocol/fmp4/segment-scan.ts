@@ -1,21 +1,15 @@
 import { crc32 } from 'node:zlib';
+import type { FragmentMark } from './integrity-box.ts';
 import type { StoredDescription } from './segment-description.ts';
 
 /** Reads `length` bytes at `offset` of the file; fewer only at its end. */
 export type ReadAt = (offset: number, length: number) => Buffer | Promise<Buffer>;
 
-/** A fragment whose CRC is right. */
-export interface ScannedFragment {
+/** A fragment whose CRC is right, with what its mark says; `sequence` from 1 in the file. */
+export interface ScannedFragment extends FragmentMark {
   readonly offset: number;
   /** With its mark: the next fragment starts at offset + bytes. */
   readonly bytes: number;
-  /** From 1 in the file. */
-  readonly sequence: number;
-  /** First DTS and end of the last sample, all tracks, 90 kHz ticks on the file's own time. */
-  readonly start: number;
-  readonly end: number;
-  /** The main track starts on a keyframe. */
-  readonly key: boolean;
 }
 
 /** Bytes that belong to no whole fragment, and why. */
