@@ -12,6 +12,7 @@ import type { ViewerEnd } from '../relay/viewer.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import type { AddressTicket } from './address-limits.ts';
+import { readShared } from './shared-reads.ts';
 import { logHeadersSent, needsFourCc, sequenceHeaders } from './viewer-log.ts';
 
 /** Limits and times (ms) of a connection; `config.limits` has them. */
@@ -83,7 +84,7 @@ export class RtmpConnection implements RtmpSessionHandler {
     this.#log = this.#ownLog;
     this.#session = new RtmpSession({ limits: options.limits, chunkSize: options.chunkSize }, this);
     socket.setNoDelay(true);
-    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
+    readShared(socket, (bytes) => this.#receive(bytes));
     socket.on('error', (error) => this.#log.debug({ reason: error.message }, 'socket error'));
     socket.once('close', () => this.#closed());
     this.#log.info(
