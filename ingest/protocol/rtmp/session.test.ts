@@ -1,44 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import {
+  CONNECT,
+  CONNECTED,
+  CREATE,
+  command,
+  connected,
+  HELLO,
+  hex,
+  later,
+  media,
+  message,
+  PUBLISH,
+} from '../../../test/support/session-steps.ts';
 import { TEST_LIMITS, traceSession } from '../../../test/support/session-trace.ts';
-import type { AmfInput } from './amf-value.ts';
 import { encodeAmf0 } from './amf0.ts';
-import { encodeChunks } from './chunk-writer.ts';
 import { RtmpSession } from './session.ts';
-
-const HELLO = Buffer.concat([Buffer.of(3), Buffer.alloc(4), Buffer.alloc(4), Buffer.alloc(1528 + 1536, 1)]);
-const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
-const message = (type: number, streamId: number, body: Buffer, timestamp = 0) =>
-  encodeChunks([{ chunkStreamId: 3, type, streamId, timestamp, body }], 128);
-const command = (streamId: number, ...values: AmfInput[]) => message(20, streamId, encodeAmf0(...values));
-const media = (timestamp: number, text: string, streamId = 1) => message(8, streamId, hex(text), timestamp);
-const CONNECT = command(0, 'connect', 1, { app: 'live', tcUrl: 'rtmp://h/live', flashVer: 'F' });
-const CREATE = command(0, 'createStream', 4, null);
-const PUBLISH = command(1, 'publish', 5, null, 'test', 'live');
-const PLAY = command(1, 'play', 5, null, 'test', -2000);
-
-const CONNECTED = [
-  'handshake simple',
-  '> control 5(2500000)',
-  '> control 6(2500000)',
-  '> control 1(65536)',
-  '> on 0: _result 1 {fmsVer capabilities mode fourCcList videoFourCcInfoMap audioFourCcInfoMap capsEx} {status NetConnection.Connect.Success}',
-  'connect live rtmp://h/live "F" encoding 0 fourcc [] caps 0',
-];
-const PLAYING = [
-  '> event 0(1)',
-  '> on 1: onStatus 0 null {status NetStream.Play.Reset}',
-  '> on 1: onStatus 0 null {status NetStream.Play.Start}',
-  '> type 18 on 1: |RtmpSampleAccess true true',
-];
-
-/** A session after connect and createStream, whose lines so far have been taken. */
-function connected(decide?: Parameters<typeof traceSession>[0]) {
-  const trace = traceSession(decide);
-  trace.receive(HELLO, CONNECT, CREATE);
-  expect(trace.take()).toEqual([...CONNECTED, '> on 0: _result 4 null 1']);
-  return trace;
-}
-const later = () => {};
 
 describe('RtmpSession: connect', () => {
   it('answers with E-RTMP abilities in both objects, and echoes the object encoding', () => {
@@ -325,83 +301,6 @@ describe('RtmpSession: publish', () => {
       message(17, 0, encodeAmf0('createStream', 4, null)),
     );
     expect(trace.take()).toEqual([...CONNECTED, '> on 0: _result 4 null 1']);
-  });
-});
-
-describe('RtmpSession: play', () => {
-  it('ffmpeg: begin, reset, start, in the order all players accept; then the end', () => {
-    const trace = connected();
-    trace.receive(command(0, 'getStreamLength', 3, null, 'test'), PLAY, message(4, 0, hex('0003 00000001 00000bb8')));
-    expect(trace.take()).toEqual(['> on 0: _result 3 null 0', 'play live/test on 1 from -2000', ...PLAYING]);
-    trace.session.endPlay();
-    trace.session.endPlay();
-    expect(trace.take()).toEqual([
-      '> on 1: onStatus 0 null {status NetStream.Play.UnpublishNotify}',
-      '> on 1: onStatus 0 null {status NetStream.Play.Stop}',
-      '> event 1(1)',
-    ]);
-  });
-
-  it('can be answered later, or refused', () => {
-    const trace = connected(later);
-    trace.receive(PLAY);
-    expect(trace.take()).toEqual(['play live/test on 1 from -2000']);
-    trace.session.rejectPlay(1, 'NetStream.Play.StreamNotFound', 'nobody');
-    expect(trace.session.acceptPlay(1)).toBe(false);
-    trace.receive(PLAY);
-    expect(trace.session.acceptPlay(1)).toBe(true);
-    expect(trace.take()).toEqual([
-      '> on 1: onStatus 0 null {error NetStream.Play.StreamNotFound}',
-      'play live/test on 1 from -2000',
-      ...PLAYING,
-    ]);
-  });
-
-  it('ends a wait for a publisher: the player hears that the stream is over', () => {
-    const trace = connected(later);
-    trace.receive(PLAY);
-    trace.take();
-    trace.session.endPlay();
-    expect(trace.take().at(0)).toContain('UnpublishNotify');
-  });
-
-  it('is only on message stream 1: all viewers get the same bytes', () => {
-    const trace = connected();
-    trace.receive(CREATE, command(2, 'play', 6, null, 'test'));
-    expect(trace.take()).toEqual([
-      '> on 0: _result 4 null 2',
-      '> on 2: onStatus 0 null {error NetStream.Play.Failed}',
-      'skipped ERR_RTMP_SECOND_STREAM',
-    ]);
-  });
-
-  it('a player that stops is told of, and its media is not wanted', () => {
-    const trace = connected();
-    trace.receive(PLAY, media(0, '01'), command(1, 'closeStream', 0, null), PLAY);
-    expect(trace.take()).toEqual([
-      'play live/test on 1 from -2000',
-      ...PLAYING,
-      'skipped ERR_RTMP_STRAY_MEDIA',
-      'stop 1 closeStream',
-      'play live/test on 1 from -2000',
-      ...PLAYING,
-    ]);
-  });
-
-  it('answers pause and seek, and goes on', () => {
-    const trace = connected();
-    trace.receive(PLAY);
-    trace.take();
-    trace.receive(
-      command(1, 'pause', 0, null, true, 0),
-      command(1, 'pause', 0, null, false, 0),
-      command(1, 'seek', 0, null, 0),
-    );
-    expect(trace.take()).toEqual([
-      '> on 1: onStatus 0 null {status NetStream.Pause.Notify}',
-      '> on 1: onStatus 0 null {status NetStream.Unpause.Notify}',
-      '> on 1: onStatus 0 null {status NetStream.Seek.Notify}',
-    ]);
   });
 });
 
