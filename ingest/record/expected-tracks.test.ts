@@ -27,9 +27,18 @@ describe('expected tracks', () => {
     expect(tracks.isSettled).toBe(true);
   });
 
-  it('without metadata wait for a second of media', () => {
+  it('without metadata are settled by the first frame behind picture and sound', () => {
     const tracks = new ExpectedTracks(SECOND);
+    tracks.announce(V, true);
     tracks.announce(A, true);
+    tracks.announce(videoTrack(1), true);
+    expect(tracks.isSettled).toBe(false);
+    tracks.pass(500);
+    expect(tracks.isSettled).toBe(true);
+  });
+
+  it('without metadata picture alone waits for a second of media', () => {
+    const tracks = new ExpectedTracks(SECOND);
     tracks.announce(V, true);
     tracks.pass(500);
     tracks.pass(500 + SECOND - 1);

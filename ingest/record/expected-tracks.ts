@@ -8,6 +8,8 @@ export class ExpectedTracks {
   #promised: { readonly video: boolean; readonly audio: boolean } | undefined;
   #firstDts: number | undefined;
   #isTimeUp = false;
+  /** Media has begun behind the configurations so far: publishers send those of all their tracks first. */
+  #hasBegun = false;
 
   /** `settleTicks`: media time after which nothing more is waited for. */
   constructor(settleTicks: number) {
@@ -21,6 +23,7 @@ export class ExpectedTracks {
 
   /** A track has been seen; `isReady`: all that a header needs is known of it. */
   announce(track: Track, isReady: boolean): void {
+    if (!this.#configured.has(track)) this.#hasBegun = false;
     if (isReady) {
       this.#configured.add(track);
       this.#waiting.delete(track);
@@ -29,16 +32,21 @@ export class ExpectedTracks {
 
   /** A frame with this DTS came. */
   pass(dts: number): void {
+    this.#hasBegun = true;
     this.#firstDts = Math.min(this.#firstDts ?? dts, dts);
     if (dts - this.#firstDts >= this.#settleTicks) this.#isTimeUp = true;
   }
 
-  /** All that was announced is there, or the time is up and anything is. Without promises only the time tells that no more will come. */
+  /**
+   * All that was announced is there, or the time is up and anything is. Without promises pictures and sound are enough; where one
+   * of them is missing, only the time tells that it will not come.
+   */
   get isSettled(): boolean {
     if (this.#configured.size === 0) return false;
     if (this.#isTimeUp) return true;
-    if (this.#promised === undefined || this.#waiting.size > 0) return false;
+    if (this.#waiting.size > 0) return false;
     const has = (video: boolean) => [...this.#configured].some((track) => isVideoTrack(track) === video);
+    if (this.#promised === undefined) return this.#hasBegun && has(true) && has(false);
     return (has(true) || !this.#promised.video) && (has(false) || !this.#promised.audio);
   }
 }

@@ -103,6 +103,16 @@ describe('recorder', () => {
     expect([crcs[0] === crcs[1], crcs[1] === crcs[2], crcs[2] === crcs[3]]).toEqual([true, false, true]);
   });
 
+  it('declares what comes before the keyframe that a changed picture needs, when that never comes', async () => {
+    const { publication } = await recorded([
+      ...HEADERS,
+      ...drawn('KppppKpppp'),
+      header(AVC_360, 1000),
+      ...drawn('pppp', { fromMs: 1000, from: 10 }),
+    ]);
+    expect(publication.gaps).toEqual([{ from: SECOND, to: 1.3 * SECOND + 1, cause: 'no-keyframe' }]);
+  });
+
   it('repeated headers change nothing', async () => {
     const { publication } = await recorded([
       ...HEADERS,
