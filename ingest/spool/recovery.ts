@@ -16,6 +16,7 @@ import {
   type SpoolHost,
   STORED_SUFFIX,
 } from './spooled-publication.ts';
+import { PatchyReader, sha256IfReadable } from './unreadable.ts';
 
 /** What recovery did, for the log. */
 export interface RecoveryReport {
@@ -94,7 +95,7 @@ async function verifyClosed({ disk, log }: SpoolHost, publication: SpooledPublic
     }
     const isSetAside = (await disk.stat(file + DAMAGED_SUFFIX)) !== undefined;
     const bytes = (await disk.stat(file))?.bytes;
-    if (!isSetAside && bytes === entry.bytes && (await disk.sha256(file)) === entry.sha256) continue;
+    if (!isSetAside && bytes === entry.bytes && (await sha256IfReadable(disk, file)) === entry.sha256) continue;
     damaged += 1;
     log.error({ stream_key: publication.header.path, seq: entry.seq, file }, 'closed segment damaged');
     await salvageSegment(disk, publication, entry.seq);
@@ -102,14 +103,14 @@ async function verifyClosed({ disk, log }: SpoolHost, publication: SpooledPublic
   return damaged;
 }
 
-/** Removes a file without a whole fragment. One that holds marks of fragments was acknowledged once: it is set aside and declared. */
+/** Removes a file without a whole fragment. One that holds marks of fragments, or that can't be read, was acknowledged once: it is set aside and declared. */
 async function removeUnusable(
   { disk, log, account }: SpoolHost,
   publication: SpooledPublication,
   name: string,
 ): Promise<boolean> {
   const path = `${publication.folder}/${name}`;
-  if (!(await holdsMark(disk, path))) {
+  if (!(await mayHoldMark(disk, path))) {
     account(-((await disk.stat(path))?.bytes ?? 0));
     await removeFile(disk, path);
     return true;
@@ -121,12 +122,11 @@ async function removeUnusable(
   return false;
 }
 
-async function holdsMark(disk: Disk, path: string): Promise<boolean> {
-  const reader = await disk.openRead(path);
+async function mayHoldMark(disk: Disk, path: string): Promise<boolean> {
+  const reader = await PatchyReader.open(disk, path);
   try {
-    return (
-      (await findBytes((offset, length) => reader.readAt(offset, length), FRAGMENT_UUID, 0, reader.bytes)) !== undefined
-    );
+    const readAt = (offset: number, length: number) => reader.readAt(offset, length);
+    return (await findBytes(readAt, FRAGMENT_UUID, 0, reader.bytes)) !== undefined || reader.hasHoles;
   } finally {
     await reader.close();
   }

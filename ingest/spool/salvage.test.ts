@@ -9,13 +9,19 @@ import { scanSegment } from './scanned-entry.ts';
 import type { QueuedPublication } from './spool-queue.ts';
 
 const SECOND = 90_000;
-const MEDIA = [header(AVC_720), header(AAC_48), ...drawn('KppppppppppppppppppppppppKpppppppppppp')];
+const media = (bytes: number) => [
+  ...[header(AVC_720), header(AAC_48)],
+  ...drawn('KppppppppppppppppppppppppKpppppppppppp', { bytes }),
+];
+const MEDIA = media(64);
 
 /** Two segments: 0 to 2.5 s in five fragments, the rest in three. Frame n stands at n × 100 ms. */
-async function twoSegments(): Promise<{ disk: MemoryDisk; bench: RecordingBench; publication: QueuedPublication }> {
+async function twoSegments(
+  messages = MEDIA,
+): Promise<{ disk: MemoryDisk; bench: RecordingBench; publication: QueuedPublication }> {
   const disk = new MemoryDisk();
   const bench = await RecordingBench.open('/spool', { disk, record: { segmentDuration: 2000 } });
-  await bench.record(MEDIA);
+  await bench.record(messages);
   return { disk, bench, publication: bench.spool.publications[0]! };
 }
 
@@ -103,6 +109,65 @@ describe('salvage of a closed segment with a flipped bit', () => {
     expect(spool.publications[0]?.gaps).toEqual([{ from: 0, to: entry.duration, cause: 'damaged' }]);
     expect(spool.publications[0]?.entries.map(({ seq }) => seq)).toEqual([2]);
     await spool[Symbol.asyncDispose]();
+  });
+});
+
+/** A disk that gives back nothing of some bytes of a file. */
+class WornDisk extends MemoryDisk {
+  worn: { path: string; readonly at: number; readonly code: string } | undefined;
+  override async rename(from: string, to: string) {
+    await super.rename(from, to);
+    if (this.worn?.path === from) this.worn.path = to;
+  }
+  override async openRead(path: string) {
+    const reader = await super.openRead(path);
+    const readAt = async (offset: number, length: number) => {
+      const { worn } = this;
+      if (worn?.path === path && offset <= worn.at && worn.at < offset + length) throw unreadable(worn.code);
+      return reader.readAt(offset, length);
+    };
+    return { ...reader, bytes: reader.bytes, close: () => reader.close(), readAt };
+  }
+  override async sha256(path: string) {
+    if (this.worn?.path === path) throw unreadable(this.worn.code);
+    return super.sha256(path);
+  }
+}
+
+const unreadable = (code: string) => Object.assign(new Error(`${code}: read`), { code });
+
+describe('a closed segment of which a sector can not be read', () => {
+  async function worn(code: string) {
+    const { disk: run, bench, publication } = await twoSegments(media(3000));
+    const { file } = publication.pending[0]!;
+    const { fragments } = await scanSegment(run, file);
+    await bench[Symbol.asyncDispose]();
+    const disk = new WornDisk(run.image);
+    disk.worn = { path: file, at: fragments[2]!.offset + 300, code };
+    return { disk, file };
+  }
+
+  it('keeps every fragment that can, when the server starts', async () => {
+    const { disk, file } = await worn('EIO');
+    await using spool = await recover('/spool', disk);
+    const [publication] = spool.publications;
+    expect(publication?.gaps.map(({ cause }) => cause)).toEqual(['damaged']);
+    expect(publication?.entries.map(({ recovered }) => recovered)).toEqual([true, false]);
+    disk.worn = undefined;
+    const kept = (await scanSegment(disk, file)).fragments.map(({ sequence }) => sequence);
+    expect(kept).not.toContain(3);
+    expect(kept.length).toBeGreaterThan(1);
+    expect(await disk.stat(`${file}.damaged`)).toBeDefined();
+  });
+
+  it('is left alone where the reason may pass', async () => {
+    const { disk, file } = await worn('EMFILE');
+    await using spool = await recover('/spool', disk);
+    expect(spool.publications).toEqual([]);
+    expect(await disk.stat(`${file}.damaged`)).toBeUndefined();
+    disk.worn = undefined;
+    await expect.poll(() => spool.publications[0]?.pending.length, { timeout: 10_000 }).toBe(2);
+    expect(spool.publications[0]?.gaps).toEqual([]);
   });
 });
 

@@ -3,14 +3,15 @@ import { scanMp4 } from '../protocol/fmp4/scan.ts';
 import type { ScannedFragment, SegmentScan } from '../protocol/fmp4/segment-scan.ts';
 import type { Disk } from './disk.ts';
 import type { RecordingGap, SegmentEntry } from './segment-entry.ts';
+import { PatchyReader } from './unreadable.ts';
 
 const TICKS_PER_MS = 90;
 /** TARGETDURATION where `segmentDuration` is 0, in ms. */
 const OPEN_ENDED_TARGET_MS = 12_000;
 
-/** Scans a segment file for whole fragments, past damage too. @throws the disk's errors */
+/** Scans a segment file for whole fragments, past damage and what can't be read. @throws the disk's other errors */
 export async function scanSegment(disk: Disk, path: string): Promise<SegmentScan> {
-  const reader = await disk.openRead(path);
+  const reader = await PatchyReader.open(disk, path);
   try {
     const scan = /\.flv(\.[a-z]+)?$/.test(path) ? scanFlv : scanMp4;
     return await scan((offset, length) => reader.readAt(offset, length), reader.bytes, { salvage: true });

@@ -25,7 +25,9 @@ export interface QueuedPublication {
   isStored(seq: number): boolean;
   /** The store has confirmed `sha256` under `key`: journalled and synced, then the local file is deleted. */
   markStored(seq: number, key: string): Promise<void>;
-  /** The local file no longer has its checksum. Keeps the fragments whose CRC is right as a new segment under the same seq (recovered), declares the rest as a gap;
+  /** SHA-256 (hex) of the local file as it is now, off the event loop. @throws the disk's errors */
+  sha256(seq: number): Promise<string>;
+  /** The local file no longer has its checksum, or can't be read. Keeps the fragments whose CRC is right as a new segment under the same seq (recovered), declares the rest as a gap;
    *  the damaged file is set aside as `<name>.damaged`. */
   salvage(seq: number): Promise<void>;
   /** Everything is stored, its final manifest too: the journal goes. */

@@ -210,6 +210,12 @@ export class SpooledPublication implements QueuedPublication {
     await this.write({ t: 'stored', seq, key });
   }
 
+  async sha256(seq: number): Promise<string> {
+    const path = this.fileOf(seq);
+    if (path === undefined) throw new Fault('ERR_SPOOL_SEGMENT', `there is no segment ${seq} in ${this.folder}`);
+    return this.#host.disk.sha256(path);
+  }
+
   salvage(seq: number): Promise<void> {
     return this.#host.salvage(this, seq);
   }

@@ -3,9 +3,9 @@ import type { Config } from '../config/schema.ts';
 import { Fault } from '../runtime/fault.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
-import { hashFile } from '../spool/hash-file.ts';
 import type { Layout, SegmentPlace } from '../spool/layout.ts';
 import type { PendingSegment, QueuedPublication } from '../spool/spool-queue.ts';
+import { isUnreadable, READ_TRIES } from '../spool/unreadable.ts';
 import { Bell } from './bell.ts';
 import { findFreeKey, shiftedKey } from './free-key.ts';
 import { type ObjectStore, type SegmentSource, STORE_FAULTS, type StoredSegment } from './object-store.ts';
@@ -41,6 +41,8 @@ export class PublicationUpload {
   #nextIndexAt = 0;
   /** Failures in a row that concern this publication alone. */
   #failures = 0;
+  /** How often in a row the oldest segment's file could not be read. */
+  #unreadable = 0;
 
   constructor(context: UploadContext, publication: QueuedPublication) {
     this.publication = publication;
@@ -175,9 +177,13 @@ export class PublicationUpload {
     if (!pending || signal.aborted) return;
     const { seq, sha256 } = pending.entry;
     try {
-      if ((await hashFile(pending.file)) === sha256) return;
+      const found = await this.publication.sha256(seq);
+      this.#unreadable = 0;
+      if (found === sha256) return;
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') return; // unreadable for now
+      this.#unreadable = isUnreadable(error) ? this.#unreadable + 1 : 0;
+      if (codeOf(error) !== 'ENOENT' && this.#unreadable < READ_TRIES) return; // unreadable for now
+      this.#unreadable = 0;
     }
     if (this.publication.pending[0]?.entry !== pending.entry) return;
     this.#log.error({ seq, file: pending.file, code: 'ERR_STORE_CHECKSUM' }, 'segment damaged on disk');

@@ -15,6 +15,7 @@ import { TempDir } from '../../test/support/temp-dir.ts';
 import { waitFor } from '../../test/support/wait-for.ts';
 import type { Config } from '../config/schema.ts';
 import { NO_METER } from '../runtime/meter.ts';
+import { type Disk, NODE_DISK } from '../spool/disk.ts';
 import type { Layout } from '../spool/layout.ts';
 import { hashOf, parsePage } from '../spool/manifest.ts';
 import { parseRecording } from '../spool/recording-document.ts';
@@ -427,6 +428,55 @@ describe('a damaged segment', () => {
     expect(await flush(uploader)).toBe(true);
     expect(store.segments).toEqual([]);
     expect(publication.gaps).toMatchObject([{ cause: 'damaged' }]);
+  });
+});
+
+describe('a segment that can not be read', () => {
+  /** Two segments, the first of which gives `code` instead of its bytes: `tries` counts. */
+  async function unreadable(code: string) {
+    const error = () => Object.assign(new Error(`${code}: read`), { code });
+    const worn = { path: '', tries: 0 };
+    const refuse = <R>(path: string, read: (path: string) => Promise<R>) => {
+      if (path !== worn.path) return read(path);
+      worn.tries += 1;
+      return Promise.reject(error());
+    };
+    const disk: Disk = {
+      ...NODE_DISK,
+      sha256: (path) => refuse(path, NODE_DISK.sha256),
+      openRead: (path) => refuse(path, NODE_DISK.openRead),
+    };
+    await spool[Symbol.asyncDispose]();
+    spool = await openSpool(dir.join('worn'), layoutWith(), keptLog(), disk);
+    const publication = await spool.openPublication(headerOf());
+    const first = await spoolSegment(publication, 1);
+    const second = await spoolSegment(publication, 2);
+    worn.path = publication.pending[0]!.file;
+    store.fault = ({ operation, key }) =>
+      operation === 'put' && key === first.key && worn.path !== '' ? 'ERR_UPLOAD_SOURCE' : undefined;
+    await publication.end('unpublish', new Date());
+    return { publication, worn, first, second };
+  }
+
+  it('is set aside and declared after some tries, and the next ones follow', async () => {
+    const { publication, worn, second } = await unreadable('EIO');
+    await using uploader = start();
+    expect(await flush(uploader)).toBe(true);
+    expect(worn.tries).toBeGreaterThanOrEqual(3);
+    expect(store.segments).toEqual([second.key]);
+    expect(publication.gaps).toEqual([{ from: 0, to: 540_000, cause: 'damaged' }]);
+    expect((await readFile(`${worn.path}.damaged`)).length).toBe(2001);
+  });
+
+  it('for a reason that may pass waits until it has', async () => {
+    const { publication, worn, first, second } = await unreadable('EMFILE');
+    await using uploader = start();
+    await waitFor('many tries', () => worn.tries > 8);
+    expect(publication.pending).toHaveLength(2);
+    worn.path = '';
+    expect(await flush(uploader)).toBe(true);
+    expect(store.segments).toEqual([first.key, second.key]);
+    expect(publication.gaps).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import { DEFAULTS } from '../../ingest/config/defaults.ts';
 import type { Config } from '../../ingest/config/schema.ts';
 import type { Log } from '../../ingest/runtime/log.ts';
 import { NO_METER } from '../../ingest/runtime/meter.ts';
+import { NODE_DISK } from '../../ingest/spool/disk.ts';
 import { Layout, type LayoutOptions, recordingId } from '../../ingest/spool/layout.ts';
 import type { PublicationHeader, SegmentEntry } from '../../ingest/spool/segment-entry.ts';
 import { SegmentNames } from '../../ingest/spool/segment-names.ts';
@@ -42,9 +43,9 @@ export function uploadSettings(changes: Partial<Config['upload']> = {}): Config[
 }
 
 /** The real spool in a folder of the test's. */
-export function openSpool(dir: string, layout = layoutWith(), log: Log = keptLog()): Promise<Spool> {
+export function openSpool(dir: string, layout = layoutWith(), log: Log = keptLog(), disk = NODE_DISK): Promise<Spool> {
   const settings = { ...DEFAULTS.spool, dir, maxBytes: null };
-  return Spool.open({ settings, names: new SegmentNames(layout), log, meter: NO_METER });
+  return Spool.open({ settings, names: new SegmentNames(layout), log, meter: NO_METER, disk });
 }
 
 let publications = 0;
