@@ -162,7 +162,15 @@ export class SegmentWriter {
     const through = Math.max(0, allThrough - this.plan.sourceDtsOffset);
     const allFrom = Math.max(...this.#trackFroms.values());
     this.#trackFroms = new Map(this.#trackEnds);
-    const fragment = this.#encoder.fragment(frames, messages, { allFrom, allThrough: through });
+    let fragment: FragmentBytes;
+    try {
+      fragment = this.#encoder.fragment(frames, messages, { allFrom, allThrough: through });
+    } catch (error) {
+      // Called on the media path and by a timer: neither may end for a frame that fits no container.
+      this.#host.queued(-mediaBytes);
+      this.#fail(error);
+      return;
+    }
     const ticket = this.#host.order.issue(this.plan.seq, received);
     const inTimeline = through + this.plan.timelineOffset;
     this.#queue.push({ fragment, allThrough: inTimeline, ticket, closedAt: performance.now(), mediaBytes });

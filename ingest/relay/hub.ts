@@ -158,6 +158,10 @@ export class Hub {
           'publication ended',
         );
       },
+      onTapFailed: (info, error) => {
+        const fields = { stream_key: info.path, conn_id: info.connId, pub: info.pub, err: error };
+        this.#options.log.error(fields, 'recording or statistics failed on an error of the server');
+      },
       onIdle: () => {
         if (this.#streams.get(path) === stream) this.#streams.delete(path);
       },

@@ -5,19 +5,21 @@ import type { MediaSink, PublicationInfo } from '../media/publication.ts';
 export interface PublicationOwner {
   onMedia(publication: Publication, event: MediaEvent): void;
   onEnded(publication: Publication, cause: EndCause): void;
+  /** A tap threw, which it must not: it gets no more events, the rest goes on. */
+  onTapFailed(publication: Publication, error: unknown): void;
 }
 
 /** One accepted publisher: takes its events, and hands each to the relay and to every tap (recorder, statistics) in the same order. */
 export class Publication implements MediaSink {
   readonly info: PublicationInfo;
   readonly #owner: PublicationOwner;
-  readonly #taps: readonly MediaSink[];
+  readonly #taps: Set<MediaSink>;
   #lastMediaAt: number;
   #ended = false;
 
   constructor(info: PublicationInfo, taps: readonly MediaSink[], owner: PublicationOwner) {
     this.info = info;
-    this.#taps = taps;
+    this.#taps = new Set(taps);
     this.#owner = owner;
     this.#lastMediaAt = performance.now();
   }
@@ -32,7 +34,14 @@ export class Publication implements MediaSink {
     if (event.kind === 'frame') this.#lastMediaAt = event.arrivedAt;
     if (event.kind === 'end') this.#ended = true;
     this.#owner.onMedia(this, event);
-    for (const tap of this.#taps) tap.onEvent(event);
+    for (const tap of this.#taps) {
+      try {
+        tap.onEvent(event);
+      } catch (error) {
+        this.#taps.delete(tap);
+        this.#owner.onTapFailed(this, error);
+      }
+    }
     if (event.kind === 'end') this.#owner.onEnded(this, event.cause);
   }
 }

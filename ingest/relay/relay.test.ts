@@ -410,6 +410,28 @@ describe('relay', () => {
     expect(late.read).toBe('MVAKpap');
   });
 
+  it('goes on when a tap throws: for viewers, and for the other taps', () => {
+    const seen: string[] = [];
+    const failing = {
+      onEvent: vi.fn(() => {
+        throw new Error('a fault of ours');
+      }),
+    };
+    hub = new Hub({
+      settings: SETTINGS,
+      claim: () => ({ pub: 'abcdefgh', epoch: 1 }),
+      taps: [() => failing, () => ({ onEvent: (each) => void seen.push(each.kind) })],
+      log: NO_LOG,
+      meter: NO_METER,
+    });
+    const viewer = new FakeViewer(hub);
+    const { publication } = publish();
+    send(publication, 'VKp');
+    expect(viewer.read).toBe('VKp');
+    expect(seen).toEqual(['config', 'frame', 'frame']);
+    expect(failing.onEvent).toHaveBeenCalledOnce();
+  });
+
   it('coalesces more as viewers grow', () => {
     expect([1, 8, 104, 200, 400].map((viewers) => flushTickMs(viewers, 50))).toEqual([0, 0, 25, 50, 50]);
   });

@@ -38,6 +38,7 @@ export interface StreamOptions {
   readonly onDirty: (stream: Stream) => void;
   readonly onViewerLeft: (viewer: Viewer, reason: ViewerEnd | 'left') => void;
   readonly onPublicationEnded: (info: PublicationInfo, cause: EndCause) => void;
+  readonly onTapFailed: (info: PublicationInfo, error: unknown) => void;
   /** Nothing is left of it. */
   readonly onIdle: (stream: Stream) => void;
 }
@@ -140,6 +141,10 @@ export class Stream implements Flushable {
   onMedia(_publication: Publication, event: MediaEvent): void {
     if (this.#held !== undefined && event.kind === 'frame') this.#release()?.handler.onRefused();
     this.media.add(event);
+  }
+
+  onTapFailed({ info }: Publication, error: unknown): void {
+    this.#options.onTapFailed(info, error);
   }
 
   onEnded(publication: Publication, cause: EndCause): void {

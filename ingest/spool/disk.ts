@@ -103,13 +103,12 @@ export const NODE_DISK: Disk = {
   create: async (path) => new NodeFile(path, await fs.open(path, 'wx', 0o644), 0),
   open: async (path) => {
     const handle = await fs.open(path, 'r+');
-    return new NodeFile(path, handle, (await handle.stat()).size);
+    return new NodeFile(path, handle, await sizeOf(handle));
   },
   openRead: async (path) => {
     const handle = await fs.open(path, 'r');
-    const { size } = await handle.stat();
     return {
-      bytes: size,
+      bytes: await sizeOf(handle),
       readAt: (offset, length) => readAt(handle, offset, length),
       close: () => handle.close(),
     };
@@ -143,6 +142,16 @@ export const NODE_DISK: Disk = {
     return bavail * bsize;
   },
 };
+
+/** Closes what it cannot tell the size of: nobody else would. */
+async function sizeOf(handle: FileHandle): Promise<number> {
+  try {
+    return (await handle.stat()).size;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
 
 class NodeFile implements DiskFile {
   readonly path: string;

@@ -17,16 +17,19 @@ const COPY_BYTES = 1024 * 1024;
 export async function restoreSegment(disk: Disk, source: string, path: string, scan: SegmentScan): Promise<void> {
   const copy = path + SALVAGE_SUFFIX;
   await removeFile(disk, copy);
-  const reader = await disk.openRead(source);
   const file = await disk.create(copy);
   try {
-    const append = (bytes: Buffer) => file.append([bytes]);
-    await copyRange(reader, 0, scan.headerBytes, append);
-    for (const fragment of scan.fragments) await copyRange(reader, fragment.offset, fragment.bytes, append);
+    const reader = await disk.openRead(source);
+    try {
+      const append = (bytes: Buffer) => file.append([bytes]);
+      await copyRange(reader, 0, scan.headerBytes, append);
+      for (const fragment of scan.fragments) await copyRange(reader, fragment.offset, fragment.bytes, append);
+    } finally {
+      await reader.close();
+    }
     await file.sync();
   } finally {
     await file.close();
-    await reader.close();
   }
   if (source === path) await disk.rename(path, path + DAMAGED_SUFFIX);
   await disk.rename(copy, path);
