@@ -1,4 +1,5 @@
 import { dirname, parse } from 'node:path';
+import { MARK_BYTES, MARK_PATTERN, MARK_PATTERN_AT, parseMark } from '../protocol/flv/file-mark.ts';
 import { FRAGMENT_UUID } from '../protocol/fmp4/integrity-box.ts';
 import { findBytes, type SegmentScan } from '../protocol/fmp4/segment-scan.ts';
 import { type Disk, type DiskFile, removeFile } from './disk.ts';
@@ -126,10 +127,27 @@ async function mayHoldMark(disk: Disk, path: string): Promise<boolean> {
   const reader = await PatchyReader.open(disk, path);
   try {
     const readAt = (offset: number, length: number) => reader.readAt(offset, length);
-    return (await findBytes(readAt, FRAGMENT_UUID, 0, reader.bytes)) !== undefined || reader.hasHoles;
+    return (
+      (await findBytes(readAt, FRAGMENT_UUID, 0, reader.bytes)) !== undefined ||
+      (await holdsFlvMark(readAt, reader.bytes)) ||
+      reader.hasHoles
+    );
   } finally {
     await reader.close();
   }
+}
+
+/** Whether there is a mark of FLV besides that of the header, which has sequence 0. */
+async function holdsFlvMark(
+  readAt: (offset: number, length: number) => Promise<Buffer>,
+  size: number,
+): Promise<boolean> {
+  const next = (from: number) => findBytes(readAt, MARK_PATTERN, from, size);
+  for (let at = await next(0); at !== undefined; at = await next(at + MARK_PATTERN.length)) {
+    const mark = at < MARK_PATTERN_AT ? undefined : parseMark(await readAt(at - MARK_PATTERN_AT, MARK_BYTES));
+    if (mark?.sequence !== 0) return true;
+  }
+  return false;
 }
 
 /** Closes an open segment (or one whose journal line is missing) with its whole fragments. */

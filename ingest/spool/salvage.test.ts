@@ -26,9 +26,9 @@ async function twoSegments(
 }
 
 /** What a killed process leaves behind of the same media: the newest segment still open. */
-async function killed(): Promise<{ image: DiskImage; part: string }> {
+async function killed(format: 'fmp4' | 'flv' = 'fmp4'): Promise<{ image: DiskImage; part: string }> {
   const disk = new MemoryDisk();
-  const bench = await RecordingBench.open('/spool', { disk, record: { segmentDuration: 6000 } });
+  const bench = await RecordingBench.open('/spool', { disk, record: { segmentDuration: 6000, format } });
   const { adapt } = bench.publish();
   await feed(adapt, MEDIA);
   await expect.poll(() => bench.recorder.status('live/test')?.durable?.dts).toBeGreaterThan(3 * SECOND);
@@ -210,8 +210,8 @@ describe('a flipped bit in what a killed process left open', () => {
     await spool[Symbol.asyncDispose]();
   });
 
-  it('in the header: set aside, declared, never in the queue', async () => {
-    const { image, part } = await killed();
+  it.each(['fmp4', 'flv'] as const)('in the header of %s: set aside, declared, never in the queue', async (format) => {
+    const { image, part } = await killed(format);
     const disk = new MemoryDisk(image);
     disk.corrupt(part, flip(120));
     const spool = await recover('/spool', disk);
