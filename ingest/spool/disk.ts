@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -8,6 +9,8 @@ export interface DiskFile {
   readonly path: string;
   /** Appends all parts, in order, in as few writes as the system allows; on an error some of them may be in the file. */
   append(parts: readonly Buffer[]): Promise<void>;
+  /** `append` and `datasync` in one. */
+  appendDurably(parts: readonly Buffer[]): Promise<void>;
   /** Overwrites bytes that were appended before. */
   patch(offset: number, bytes: Buffer): Promise<void>;
   /** Cuts the file; the next append goes there. */
@@ -98,11 +101,20 @@ export async function removeFile(disk: Disk, path: string): Promise<void> {
   }
 }
 
+/**
+ * On Linux each write is durable when it returns, as if `fdatasync` had followed, without a second way through the thread pool.
+ * Elsewhere O_DSYNC says less than `fdatasync`, or nothing.
+ */
+const SYNCED = process.platform === 'linux' ? constants.O_DSYNC : 0;
+
 /** The machine's own file system. */
 export const NODE_DISK: Disk = {
-  create: async (path) => new NodeFile(path, await fs.open(path, 'wx', 0o644), 0),
+  create: async (path) => {
+    const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+    return new NodeFile(path, await fs.open(path, O_WRONLY | O_CREAT | O_EXCL | SYNCED, 0o644), 0);
+  },
   open: async (path) => {
-    const handle = await fs.open(path, 'r+');
+    const handle = await fs.open(path, constants.O_RDWR | SYNCED);
     return new NodeFile(path, handle, await sizeOf(handle));
   },
   openRead: async (path) => {
@@ -167,6 +179,11 @@ class NodeFile implements DiskFile {
   async append(parts: readonly Buffer[]): Promise<void> {
     for (let from = 0; from < parts.length; from += MAX_PARTS)
       await this.#writeAll(parts.slice(from, from + MAX_PARTS));
+  }
+
+  async appendDurably(parts: readonly Buffer[]): Promise<void> {
+    await this.append(parts);
+    if (SYNCED === 0) await this.datasync();
   }
 
   async #writeAll(parts: Buffer[]): Promise<void> {

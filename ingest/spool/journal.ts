@@ -112,8 +112,7 @@ export class Journal {
     try {
       if (this.#isTorn) await this.#file.truncate(this.#wholeBytes);
       this.#isTorn = true;
-      await this.#file.append(parts);
-      await this.#file.datasync();
+      await this.#file.appendDurably(parts);
       this.#isTorn = false;
       this.#wholeBytes += parts.reduce((sum, part) => sum + part.length, 0);
     } finally {

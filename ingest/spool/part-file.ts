@@ -44,9 +44,8 @@ export class PartFile {
     const bytes = parts.reduce((sum, part) => sum + part.length, 0);
     this.#account(bytes);
     this.#bytes += bytes;
-    await this.#file.append(parts);
-    if (this.#nameIsDurable) await this.#file.datasync();
-    else await Promise.all([this.#file.datasync(), this.#disk.syncFolder(dirname(this.path))]);
+    if (this.#nameIsDurable) await this.#file.appendDurably(parts);
+    else await Promise.all([this.#file.appendDurably(parts), this.#disk.syncFolder(dirname(this.path))]);
     this.#nameIsDurable = true;
     this.#durableBytes = this.#bytes;
   }

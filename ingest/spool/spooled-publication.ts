@@ -156,8 +156,7 @@ export class SpooledPublication implements QueuedPublication {
     await removeFile(disk, path);
     const file = await disk.create(path);
     try {
-      await file.append([Buffer.alloc(PROBE_BYTES)]);
-      await file.datasync();
+      await file.appendDurably([Buffer.alloc(PROBE_BYTES)]);
     } finally {
       await file.close();
       await removeFile(disk, path);

@@ -3,6 +3,7 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCom
 import type { Bytes } from '../config/defaults.ts';
 import { Fault } from '../runtime/fault.ts';
 import type { Log } from '../runtime/log.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { digestParts } from './file-digest.ts';
 import {
   type ListedObject,
@@ -48,12 +49,14 @@ export class S3Store implements ObjectStore {
   readonly #options: S3StoreOptions;
   readonly #connection: S3Connection;
   readonly #conditions: ConditionalWrites;
+  readonly #buffers: BufferPool;
 
   constructor(options: S3StoreOptions) {
     this.#options = options;
     // As many sockets again for manifests and for requests that are being given up.
     this.#connection = new S3Connection(options, options.settings, options.concurrency * 2);
     this.#conditions = new ConditionalWrites(options.settings.conditionalWrites, options.log);
+    this.#buffers = new BufferPool(options.concurrency);
     this.url = `s3://${options.bucket}/${options.prefix}`;
   }
 
@@ -80,7 +83,7 @@ export class S3Store implements ObjectStore {
       const parts = await putParts(this.#connection, key, source, this.#options.partSize, condition, signal);
       return { wasPresent: false, parts };
     }
-    const confirmed = await putWhole(this.#connection, key, source, condition, signal);
+    const confirmed = await putWhole(this.#connection, key, source, condition, this.#buffers, signal);
     if (confirmed === undefined && typeof (await this.#compare(key, source, signal)) === 'string') {
       throw new Fault('ERR_STORE_CHECKSUM', `the store does not hold what was sent to it as ${key}`);
     }

@@ -119,6 +119,11 @@ export class MemoryDisk implements Disk {
         await this.onChange('append', path);
         node.bytes = Buffer.concat([node.bytes, ...parts]);
       },
+      appendDurably: async (parts) => {
+        await this.onChange('append', path);
+        node.bytes = Buffer.concat([node.bytes, ...parts]);
+        await this.onChange('datasync', path);
+      },
       patch: async (offset, bytes) => {
         await this.onChange('patch', path);
         const copy = Buffer.from(node.bytes);

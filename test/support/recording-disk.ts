@@ -136,12 +136,17 @@ export class RecordingDisk implements Disk {
     let length = from;
     const isMine = (change: Change) =>
       (change.kind === 'write' || change.kind === 'truncate') && change.inode === inode;
+    const append = async (parts: readonly Buffer[]) => {
+      const bytes = Buffer.concat(parts);
+      await this.#change({ kind: 'write', inode, offset: length, bytes }, () => file.append(parts));
+      length += bytes.length;
+    };
     return {
       path: file.path,
-      append: async (parts) => {
-        const bytes = Buffer.concat(parts);
-        await this.#change({ kind: 'write', inode, offset: length, bytes }, () => file.append(parts));
-        length += bytes.length;
+      append,
+      appendDurably: async (parts) => {
+        await append(parts);
+        await this.#sync(isMine, () => file.datasync());
       },
       patch: (offset, bytes) =>
         this.#change({ kind: 'write', inode, offset, bytes: Buffer.from(bytes) }, () => file.patch(offset, bytes)),
