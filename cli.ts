@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8';
 import { banner } from './ingest/banner.ts';
 import { parseArguments } from './ingest/config/argv.ts';
 import { serveHelp } from './ingest/config/help.ts';
@@ -10,6 +11,10 @@ import packageJson from './package.json' with { type: 'json' };
 
 // Read once, before the first asynchronous use of the pool: a disk that stalls every write for a second must leave threads for the others.
 process.env.UV_THREADPOOL_SIZE ??= '16';
+
+// Media lies outside of V8's heap, which is small: left alone, V8 collects all of it twice a second for every few megabytes of media
+// that were kept for a moment, a third of what recording costs. So the heap may grow to three times what lives in it.
+setFlagsFromString('--heap-growing-percent=200');
 
 /** Ctrl+C under npm arrives twice, from the terminal and from npm. What follows this soon is the same wish. */
 const SAME_SIGNAL_MS = 300;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Track } from '../media/media-event.ts';
 import type { Meter } from '../runtime/meter.ts';
+import { BufferPool } from '../spool/buffer-pool.ts';
 import type { PartFile } from '../spool/part-file.ts';
 import { type ListedFragment, listFragments } from '../spool/scanned-entry.ts';
 import type { SegmentEntry } from '../spool/segment-entry.ts';
@@ -42,6 +43,19 @@ export interface FragmentBounds {
   readonly received: number;
   /** No frame of the segment from before it is still to come. */
   readonly allThrough: number;
+}
+
+/** Up to this size a write is put together before: some hundred small buffers cost the system more than the copy does. */
+const MAX_JOINED_BYTES = 4 * 1024 * 1024;
+const WRITE_BUFFERS = new BufferPool(32, 64 * 1024);
+
+function joined(parts: readonly Buffer[]): Buffer | undefined {
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  if (bytes > MAX_JOINED_BYTES) return undefined;
+  const whole = WRITE_BUFFERS.take(bytes);
+  let at = 0;
+  for (const part of parts) at += part.copy(whole, at);
+  return whole;
 }
 
 interface Queued {
@@ -246,11 +260,14 @@ export class SegmentWriter {
     this.#queue = [];
     const parts: Buffer[] = part.durableBytes === 0 ? [this.#encoder.start.bytes] : [];
     for (const { fragment } of batch) parts.push(...fragment.buffers);
-    const writing = part.commit(parts);
-    for (const bytes of parts) this.#hash.update(bytes);
+    const whole = joined(parts);
+    const writing = part.commit(whole ? [whole] : parts);
+    for (const bytes of whole ? [whole] : parts) this.#hash.update(bytes);
     let at = part.durableBytes || this.#encoder.start.bytes.length;
     try {
       await writing;
+      // Not after a failure: then the system may still read it.
+      if (whole) WRITE_BUFFERS.give(whole);
     } finally {
       this.#host.queued(-batch.reduce((sum, { mediaBytes }) => sum + mediaBytes, 0));
     }

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { Fault } from '../runtime/fault.ts';
-import type { BufferPool } from './buffer-pool.ts';
+import type { BufferPool } from '../spool/buffer-pool.ts';
 import { openSource, pieces, sourceFault } from './file-digest.ts';
 import type { SegmentSource } from './object-store.ts';
 import type { Condition } from './s3-conditional-writes.ts';
@@ -43,8 +43,7 @@ type Send = (body: Buffer | Readable) => Promise<string | undefined>;
 async function sendWhole(handle: FileHandle, source: SegmentSource, buffers: BufferPool, send: Send) {
   // One byte more shows a file that has grown.
   const buffer = buffers.take(source.bytes + 1);
-  const wanted = buffer.subarray(0, source.bytes + 1);
-  const { value: found } = await pieces(handle, wanted).next();
+  const { value: found } = await pieces(handle, buffer).next();
   checkBytes(source, found?.length ?? 0);
   const confirmed = await send(buffer.subarray(0, source.bytes));
   // Not after a failure: a connection that is given up may still read it.

@@ -3,7 +3,7 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCom
 import type { Bytes } from '../config/defaults.ts';
 import { Fault } from '../runtime/fault.ts';
 import type { Log } from '../runtime/log.ts';
-import { BufferPool } from './buffer-pool.ts';
+import { BufferPool } from '../spool/buffer-pool.ts';
 import { digestParts } from './file-digest.ts';
 import {
   type ListedObject,
@@ -35,6 +35,9 @@ const MAX_LIST_ANSWERS = 1000;
 const MIN_PART = 5 * 1024 * 1024;
 const MAX_PART = 5 * 1024 * 1024 * 1024;
 
+/** Segments of about one size share buffers. */
+const BUFFER_STEP = 1024 * 1024;
+
 function base64(hex: string): string {
   return Buffer.from(hex, 'hex').toString('base64');
 }
@@ -56,7 +59,7 @@ export class S3Store implements ObjectStore {
     // As many sockets again for manifests and for requests that are being given up.
     this.#connection = new S3Connection(options, options.settings, options.concurrency * 2);
     this.#conditions = new ConditionalWrites(options.settings.conditionalWrites, options.log);
-    this.#buffers = new BufferPool(options.concurrency);
+    this.#buffers = new BufferPool(options.concurrency, BUFFER_STEP);
     this.url = `s3://${options.bucket}/${options.prefix}`;
   }
 
