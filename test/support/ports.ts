@@ -4,13 +4,19 @@ const FIRST = 20_000;
 /** Below Linux's ephemeral range (32768…), so that no outgoing connection takes one between the test and the server. */
 const LAST = 32_000;
 
-/** A TCP port of 127.0.0.1 that nobody listens on. Stays the same over restarts of the server that uses it. */
+/** Ports of one process: those of the files that run side by side never meet. */
+const SHARE = 120;
+const shares = Math.floor((LAST - FIRST) / SHARE);
+const base = FIRST + (process.pid % shares) * SHARE;
+let given = Math.floor(Math.random() * SHARE);
+
+/** A TCP port of 127.0.0.1 that nobody listens on, and that is not given again soon. Stays the same over restarts of the server that uses it. */
 export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
+  for (let tries = 0; tries < SHARE; tries++) {
+    const port = base + (given++ % SHARE);
     if (await isFree(port)) return port;
   }
-  throw new Error(`no free port between ${FIRST} and ${LAST}`);
+  throw new Error(`no free port between ${base} and ${base + SHARE}`);
 }
 
 function isFree(port: number): Promise<boolean> {
