@@ -1,4 +1,5 @@
 import { isVideoTrack, type Track } from '../media/media-event.ts';
+import { promisedKinds } from '../media/promised-kinds.ts';
 
 /** Which kinds of track a publication has or has promised, and whether it is time to begin with what there is. */
 export class ExpectedTracks {
@@ -18,7 +19,7 @@ export class ExpectedTracks {
 
   /** onMetaData came. Its promises are often wrong, hence the time limit. */
   promise(values: ReadonlyMap<string, unknown>): void {
-    this.#promised = { video: promisesVideo(values), audio: promisesAudio(values) };
+    this.#promised = promisedKinds(values);
   }
 
   /** A track has been seen; `isReady`: all that a header needs is known of it. */
@@ -49,25 +50,4 @@ export class ExpectedTracks {
     if (this.#promised === undefined) return this.#hasBegun && has(true) && has(false);
     return (has(true) || !this.#promised.video) && (has(false) || !this.#promised.audio);
   }
-}
-
-function promisesVideo(values: ReadonlyMap<string, unknown>): boolean {
-  return isCodecId(values.get('videocodecid')) || isPositive(values.get('width')) || values.get('hasVideo') === true;
-}
-
-function promisesAudio(values: ReadonlyMap<string, unknown>): boolean {
-  return (
-    isCodecId(values.get('audiocodecid')) ||
-    isPositive(values.get('audiosamplerate')) ||
-    values.get('hasAudio') === true
-  );
-}
-
-/** A number (0 names no video codec, but an audio one without a config), or a FourCC as text. */
-function isCodecId(value: unknown): boolean {
-  return typeof value === 'number' ? value > 0 : typeof value === 'string' && value !== '';
-}
-
-function isPositive(value: unknown): boolean {
-  return typeof value === 'number' && value > 0;
 }
