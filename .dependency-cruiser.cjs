@@ -3,6 +3,11 @@
  * `a/b` is a folder inside a folder. A folder may always import itself.
  */
 const MAY_IMPORT = {
+  crds: [],
+  kube: ['ingest/runtime'],
+  operator: ['crds', 'kube', 'ingest/runtime', 'ingest/observe'],
+  // Pure: objects in, manifests out.
+  'operator/compile': ['crds'],
   'ingest/bytes': [],
   'ingest/runtime': [],
   'ingest/codec': ['ingest/bytes'],
@@ -34,9 +39,10 @@ const MAY_IMPORT = {
   'ingest/push': ['ingest/relay', 'ingest/adapt', 'ingest/protocol', 'ingest/media', 'ingest/runtime'],
   'ingest/hooks': ['ingest/runtime', 'ingest/config'],
   'ingest/auth': ['ingest/runtime', 'ingest/config'],
-  'ingest/cluster': ['ingest/relay', 'ingest/media', 'ingest/runtime', 'ingest/config'],
-  'ingest/config': ['ingest/runtime'],
+  'ingest/cluster': ['crds', 'kube', 'ingest/relay', 'ingest/media', 'ingest/runtime', 'ingest/config'],
+  'ingest/config': ['crds', 'ingest/runtime'],
   'ingest/serve': [
+    'crds',
     'ingest/adapt',
     'ingest/auth',
     'ingest/bytes',
@@ -58,7 +64,7 @@ const RESERVED = [
   {
     name: 'sockets',
     modules: '^(node:)?(net|dgram|tls|http|https|http2)$',
-    only: ['ingest/serve/', 'ingest/push/', 'ingest/cluster/', 'ingest/hooks/'],
+    only: ['ingest/serve/', 'ingest/push/', 'ingest/cluster/', 'ingest/hooks/', 'operator/health'],
   },
   {
     name: 'files',
@@ -72,14 +78,19 @@ const RESERVED = [
       'ingest/serve/tls',
       'ingest/serve/api-token',
       'ingest/cluster/',
+      'kube/in-cluster',
     ],
   },
+  // 60 MB and most of a second to load: only where a kubeconfig is read.
+  { name: 'the-kubernetes-client', modules: '^node_modules/@kubernetes/', only: ['kube/kubeconfig'] },
+  { name: 'undici', modules: '^node_modules/undici/', only: ['kube/'] },
   { name: 'aws-sdk', modules: '^node_modules/@(aws-sdk|smithy)/', only: ['ingest/upload/s3-'] },
   { name: 'prom-client-and-pino', modules: '^node_modules/(prom-client|pino|pino-pretty)/', only: ['ingest/observe/'] },
-  { name: 'zod-and-yaml', modules: '^node_modules/(zod|yaml)/', only: ['ingest/config/'] },
+  { name: 'zod-and-yaml', modules: '^node_modules/(zod|yaml)/', only: ['ingest/config/', 'crds/'] },
 ];
 
 const ENTRY = '^(cli|ingest/(serve|banner))\\.ts$';
+const SOURCE = '^(crds|ingest|kube|operator)/';
 const TEST_CODE = '\\.test\\.ts$|^test/';
 const inFolder = (folder) => (folder.startsWith('ingest/runtime/') ? `^${folder}\\.ts$` : `^${folder}/`);
 
@@ -94,7 +105,7 @@ const boundaries = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
 const reserved = RESERVED.map(({ name, modules, only }) => ({
   name: `only-few-use-${name}`,
   severity: 'error',
-  from: { path: '^ingest/', pathNot: [TEST_CODE, ...(name === 'files' ? [ENTRY] : []), ...only.map((folder) => `^${folder}`)] },
+  from: { path: SOURCE, pathNot: [TEST_CODE, ...(name === 'files' ? [ENTRY] : []), ...only.map((folder) => `^${folder}`)] },
   to: { path: modules },
 }));
 
@@ -103,11 +114,25 @@ module.exports = {
   forbidden: [
     ...boundaries,
     ...reserved,
+    {
+      name: 'kube-only-in-a-cluster',
+      severity: 'error',
+      comment: 'the ingest talks to an API server in ingest/cluster/kubernetes*.ts alone',
+      from: { path: '^ingest/', pathNot: [TEST_CODE, '^ingest/cluster/kubernetes'] },
+      to: { path: '^kube/' },
+    },
+    {
+      name: 'kubernetes-is-loaded-lazily',
+      severity: 'error',
+      comment: 'what talks to an API server is imported by import(), so that it costs nothing elsewhere',
+      from: { path: '^(ingest/|cli\\.ts)', pathNot: [TEST_CODE, '^ingest/cluster/kubernetes'] },
+      to: { path: '^(ingest/cluster/kubernetes|operator/)', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'no-test-code-in-source',
       severity: 'error',
-      from: { path: '^(ingest/|scripts/|cli\\.ts)', pathNot: TEST_CODE },
+      from: { path: [SOURCE, '^(scripts/|cli\\.ts)'], pathNot: TEST_CODE },
       to: { path: TEST_CODE },
     },
     {
@@ -121,7 +146,7 @@ module.exports = {
     {
       name: 'declared-dependencies-only',
       severity: 'error',
-      from: { path: '^(ingest/|cli\\.ts)', pathNot: TEST_CODE },
+      from: { path: [SOURCE, '^cli\\.ts'], pathNot: TEST_CODE },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
   ],

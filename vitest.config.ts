@@ -22,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['ingest/**/*.test.ts', 'scripts/**/*.test.ts', 'test/support/**/*.test.ts', '*.test.ts'],
+          include: ['{crds,ingest,kube,operator,scripts}/**/*.test.ts', 'test/support/**/*.test.ts', '*.test.ts'],
           testTimeout: 20_000,
           pool: 'forks',
           maxWorkers: 2,
