@@ -1,39 +1,46 @@
-import {
-  derivedFlag,
-  environmentName,
-  SETTING_KEYS,
-  SETTINGS,
-  type SettingKey,
-  SPECIAL_FLAGS,
-  type SpecialFlag,
-} from './flags.ts';
+import { SERVE_SETTINGS, type SettingKey, type SpecialFlag } from './flags.ts';
 import type { Given } from './given.ts';
 import { nearest } from './nearest.ts';
-import { settingType } from './schema.ts';
+import { derivedFlag, keysOf, type SettingsTable, variableOf } from './settings-table.ts';
 
 /** A command line taken apart. */
-export interface ParsedArguments {
-  readonly given: readonly Given[];
-  readonly special: ReadonlyMap<SpecialFlag, string>;
+export interface ParsedArguments<K extends string = SettingKey, S extends string = SpecialFlag> {
+  readonly given: readonly Given<K>[];
+  readonly special: ReadonlyMap<S, string>;
   /** Words that belong to no flag. */
   readonly words: readonly string[];
   /** Sentences about what could not be understood. */
   readonly problems: readonly string[];
 }
 
-const KEY_OF_FLAG: ReadonlyMap<string, SettingKey> = new Map(
-  SETTING_KEYS.flatMap((key) => (SETTINGS[key].flag === undefined ? [] : [[SETTINGS[key].flag, key] as const])),
-);
-
 const BOOLEAN_WORD = /^(?:true|false|1|0)$/;
+
+/** Reads the arguments of `headwater serve`. */
+export function parseArguments(argv: readonly string[]): ParsedArguments {
+  return parseCommandLine(SERVE_SETTINGS, argv);
+}
 
 /**
  * Takes flags with one dash or two; `--x value` or `--x=value`; booleans also as `--x`, `--x false` and `--no-x`; `--` ends them.
  * Of a flag given twice the last counts.
  */
-export function parseArguments(argv: readonly string[]): ParsedArguments {
-  const given: Given[] = [];
-  const special = new Map<SpecialFlag, string>();
+export function parseCommandLine<K extends string, S extends string>(
+  table: SettingsTable<K, S>,
+  argv: readonly string[],
+): ParsedArguments<K, S> {
+  const keys = new Map(
+    keysOf(table).flatMap((key) => {
+      const { flag } = table.settings[key];
+      return flag === undefined ? [] : [[flag, key] as const];
+    }),
+  );
+  const isSpecial = (flag: string): flag is S => Object.hasOwn(table.special, flag);
+  const isBooleanFlag = (flag: string): boolean => {
+    const key = keys.get(flag);
+    return key !== undefined && table.typeOf(key).name === 'boolean';
+  };
+  const given: Given<K>[] = [];
+  const special = new Map<S, string>();
   const words: string[] = [];
   const problems: string[] = [];
   for (let i = 0; i < argv.length; i += 1) {
@@ -49,11 +56,11 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
     }
     const flag = name === 'h' ? 'help' : name;
     const negated = flag.startsWith('no-') && isBooleanFlag(flag.slice(3));
-    const key = KEY_OF_FLAG.get(negated ? flag.slice(3) : flag);
+    const key = keys.get(negated ? flag.slice(3) : flag);
     const where = `--${flag}`;
-    const takesValue = isSpecial(flag) ? SPECIAL_FLAGS[flag].takesValue : !isBooleanFlag(flag);
+    const takesValue = isSpecial(flag) ? table.special[flag].takesValue : !isBooleanFlag(flag);
     if (key === undefined && !isSpecial(flag)) {
-      problems.push(unknownFlag(flag));
+      problems.push(unknownFlag(table, flag));
       // The word after it is most likely its value, not a word of its own.
       if (inline === undefined && argv[i + 1] !== undefined && !/^-/.test(argv[i + 1]!)) i += 1;
       continue;
@@ -80,19 +87,11 @@ export function parseArguments(argv: readonly string[]): ParsedArguments {
   return { given, special, words, problems };
 }
 
-function isSpecial(flag: string): flag is SpecialFlag {
-  return Object.hasOwn(SPECIAL_FLAGS, flag);
-}
-
-function isBooleanFlag(flag: string): boolean {
-  const key = KEY_OF_FLAG.get(flag);
-  return key !== undefined && settingType(key).name === 'boolean';
-}
-
-function unknownFlag(flag: string): string {
-  const settable = SETTING_KEYS.find((key) => derivedFlag(key) === flag);
+function unknownFlag<K extends string>(table: SettingsTable<K>, flag: string): string {
+  const settable = keysOf(table).find((key) => derivedFlag(key) === flag);
   if (settable !== undefined) {
-    return `--${flag} is no flag: set ${settable} in the YAML file (--config), or ${environmentName(settable)} in the environment`;
+    return `--${flag} is no flag: set ${settable} in the YAML file (--config), or ${variableOf(table, settable)} in the environment`;
   }
-  return `unknown flag --${flag}; the nearest is --${nearest(flag, [...KEY_OF_FLAG.keys(), ...Object.keys(SPECIAL_FLAGS)])}`;
+  const flags = keysOf(table).flatMap((key) => table.settings[key].flag ?? []);
+  return `unknown flag --${flag}; the nearest is --${nearest(flag, [...flags, ...Object.keys(table.special)])}`;
 }

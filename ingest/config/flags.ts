@@ -1,4 +1,6 @@
-import type { DEFAULTS } from './defaults.ts';
+import { DEFAULTS } from './defaults.ts';
+import { settingType } from './schema.ts';
+import { keysOf, type Setting, type SettingsTable, variableOf } from './settings-table.ts';
 
 type KeysOf<T> = {
   [K in keyof T & string]: T[K] extends Record<string, unknown> ? `${K}.${KeysOf<T[K]>}` : K;
@@ -6,17 +8,6 @@ type KeysOf<T> = {
 
 /** A setting's place in the YAML file: `rtmp.chunkSize`. */
 export type SettingKey = KeysOf<typeof DEFAULTS>;
-
-export interface Setting {
-  /** Flag without its dashes, for what is set often. Every setting can be set by YAML and by environment. */
-  readonly flag?: string;
-  /** One sentence without its full stop. */
-  readonly help: string;
-  /** What applies where nothing is set, when that is no fixed value. */
-  readonly unset?: string;
-  /** Never logged, never a flag: other users of the machine can read a command line. */
-  readonly secret?: true;
-}
 
 /** Every setting: its YAML key, its flag and what it does. The environment name is made from the flag, else from the key. */
 export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
@@ -138,15 +129,18 @@ export const SPECIAL_FLAGS = {
 
 export type SpecialFlag = keyof typeof SPECIAL_FLAGS;
 
+/** What `headwater serve` is told by. */
+export const SERVE_SETTINGS: SettingsTable<SettingKey, SpecialFlag> = {
+  settings: SETTINGS,
+  special: SPECIAL_FLAGS,
+  defaults: DEFAULTS,
+  typeOf: settingType,
+};
+
 /** All keys, in the order of the documentation. */
-export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
+export const SETTING_KEYS = keysOf(SERVE_SETTINGS);
 
 /** `HEADWATER_CHUNK_SIZE` for `--chunk-size`, `HEADWATER_RELAY_MAX_BATCH` for `relay.maxBatch`. */
 export function environmentName(key: SettingKey): string {
-  return `HEADWATER_${(SETTINGS[key].flag ?? derivedFlag(key)).replaceAll('-', '_').toUpperCase()}`;
-}
-
-/** `relay-max-batch` for `relay.maxBatch`: what one would expect its flag to be called. */
-export function derivedFlag(key: SettingKey): string {
-  return key.replaceAll('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return variableOf(SERVE_SETTINGS, key);
 }

@@ -1,7 +1,5 @@
-import { DEFAULTS } from './defaults.ts';
-import type { SettingKey } from './flags.ts';
-import { SETTING_KEYS, SETTINGS, SPECIAL_FLAGS } from './flags.ts';
-import { settingType } from './schema.ts';
+import { SERVE_SETTINGS, type SettingKey } from './flags.ts';
+import { keysOf, type SettingsTable } from './settings-table.ts';
 import { formatDuration, formatSize } from './units.ts';
 
 const COLUMN = 30;
@@ -9,46 +7,67 @@ const WIDTH = 100;
 
 /** What `headwater serve --help` prints. */
 export function serveHelp(): string {
-  const settings = SETTING_KEYS.filter((key) => SETTINGS[key].flag !== undefined).map((key) =>
-    entry(`--${SETTINGS[key].flag}${placeholder(key)}`, `${SETTINGS[key].help}${choicesOf(key)}${defaultOf(key)}`),
+  return commandHelp(
+    SERVE_SETTINGS,
+    'serve',
+    'Takes live video over RTMP, relays it to viewers and records it.',
+    'docs/config.md',
   );
-  const special = Object.entries(SPECIAL_FLAGS).map(([flag, { takesValue, help }]) =>
+}
+
+/** What `headwater COMMAND --help` prints; `page` lists what has no flag. */
+export function commandHelp(table: SettingsTable, command: string, purpose: string, page: string): string {
+  const settings = keysOf(table)
+    .filter((key) => table.settings[key]!.flag !== undefined)
+    .map((key) => {
+      const { flag, help } = table.settings[key]!;
+      return entry(`--${flag}${placeholder(table, key)}`, `${help}${choicesOf(table, key)}${defaultOf(table, key)}`);
+    });
+  const special = Object.entries(table.special).map(([flag, { takesValue, help }]) =>
     entry(`--${flag}${takesValue ? ' VALUE' : ''}`, help),
   );
-  return `headwater serve [flags]
+  return `headwater ${command} [flags]
 
-Takes live video over RTMP, relays it to viewers and records it.
+${purpose}
 
 ${[...settings, ...special].join('')}
 One dash or two; booleans as --x, --x=false, --x false, --no-x. Every flag is also a variable of the environment
-(--chunk-size: HEADWATER_CHUNK_SIZE) and a key in the YAML file; docs/config.md lists these and all other settings.
+(--chunk-size: HEADWATER_CHUNK_SIZE) and a key in the YAML file; ${page} lists these and all other settings.
 `;
 }
 
 /** A setting's default as a person would write it; the sentence about it where it is no fixed value; empty where there is none. */
 export function defaultText(key: SettingKey): { readonly text: string; readonly isLiteral: boolean } {
-  const { unset } = SETTINGS[key];
+  return defaultIn(SERVE_SETTINGS, key);
+}
+
+/** `defaultText` for the settings of any command. */
+export function defaultIn<K extends string>(
+  table: SettingsTable<K>,
+  key: K,
+): { readonly text: string; readonly isLiteral: boolean } {
+  const { unset } = table.settings[key];
   if (unset !== undefined) return { text: unset, isLiteral: false };
-  let value: unknown = DEFAULTS;
+  let value: unknown = table.defaults;
   for (const part of key.split('.')) value = (value as Record<string, unknown>)[part];
   if (value === null) return { text: '', isLiteral: false };
-  const { name } = settingType(key);
+  const { name } = table.typeOf(key);
   const show = name === 'duration' ? formatDuration : name === 'size' ? formatSize : undefined;
   return { text: show === undefined ? String(value) : show(value as number), isLiteral: true };
 }
 
-function placeholder(key: SettingKey): string {
-  const { name } = settingType(key);
+function placeholder(table: SettingsTable, key: string): string {
+  const { name } = table.typeOf(key);
   return name === 'boolean' ? '' : ` ${name.toUpperCase()}`;
 }
 
-function choicesOf(key: SettingKey): string {
-  const { choices } = settingType(key);
+function choicesOf(table: SettingsTable, key: string): string {
+  const { choices } = table.typeOf(key);
   return choices === undefined ? '' : `: ${choices.join(', ')}`;
 }
 
-function defaultOf(key: SettingKey): string {
-  const { text } = defaultText(key);
+function defaultOf(table: SettingsTable, key: string): string {
+  const { text } = defaultIn(table, key);
   return text === '' ? '' : ` (default: ${text.replaceAll('`', '')})`;
 }
 

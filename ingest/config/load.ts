@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Fault } from '../runtime/fault.ts';
 import { parseArguments } from './argv.ts';
 import { findConflicts } from './conflicts.ts';
-import { environmentName, SETTING_KEYS, type SettingKey } from './flags.ts';
+import { SERVE_SETTINGS, type SettingKey } from './flags.ts';
 import type { Given } from './given.ts';
 import { CONFIG_SCHEMA, type Config, type Settings } from './schema.ts';
+import { givenByEnvironment, nonEmpty, readConfigFile, readSettings } from './settings.ts';
 import { absoluteStoreUrl, parseStoreUrl } from './store-url.ts';
 import { parseYaml } from './yaml-file.ts';
 
@@ -35,7 +35,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   problems.push(...(file?.problems ?? []));
   const fromFlags = withRecordDir(parsed.given, parsed.special.get('record-dir'), '--store', '--record-dir', problems);
   const fromEnv = withRecordDir(
-    givenByEnvironment(env),
+    givenByEnvironment(SERVE_SETTINGS, env),
     nonEmpty(env.HEADWATER_RECORD_DIR),
     'HEADWATER_STORE',
     'HEADWATER_RECORD_DIR',
@@ -44,30 +44,10 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
 
   const effective = new Map<SettingKey, Given>();
   for (const given of [...(file?.given ?? []), ...fromEnv, ...fromFlags]) effective.set(given.key, given);
-  const settings = readSettings(effective, problems);
+  const settings = readSettings(SERVE_SETTINGS, CONFIG_SCHEMA, effective, problems);
   if (settings !== undefined) problems.push(...findConflicts(settings, (key) => effective.has(key)));
   if (settings === undefined || problems.length > 0) throw new Fault('ERR_CONFIG_INVALID', problems.join('\n'));
   return resolve(settings, effective, sources);
-}
-
-async function readConfigFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === 'ENOENT'
-        ? 'does not exist'
-        : `cannot be read (${(error as Error).message})`;
-    throw new Fault('ERR_CONFIG_FILE', `the configuration file ${file} ${reason}: check --config`, { cause: error });
-  }
-}
-
-function givenByEnvironment(env: ConfigSources['env']): Given[] {
-  return SETTING_KEYS.flatMap((key) => {
-    const where = environmentName(key);
-    const value = env[where];
-    return value === undefined ? [] : [{ key, value, where }];
-  });
 }
 
 /** `--record-dir DIR` is `--store file://DIR`; beside `--store` from the same place it is a contradiction. */
@@ -85,33 +65,6 @@ function withRecordDir(
     );
   }
   return [...given, { key: 'store.url', value: `file://${dir}`, where: dirName }];
-}
-
-function readSettings(effective: ReadonlyMap<SettingKey, Given>, problems: string[]): Settings | undefined {
-  const raw: Record<string, unknown> = {};
-  for (const key of SETTING_KEYS) {
-    const parts = key.split('.');
-    const last = parts.pop()!;
-    let group = raw;
-    for (const part of parts) {
-      group[part] ??= {};
-      group = group[part] as Record<string, unknown>;
-    }
-    const given = effective.get(key);
-    if (given !== undefined) group[last] = given.value;
-  }
-  const result = CONFIG_SCHEMA.safeParse(raw);
-  if (result.success) return result.data;
-  for (const issue of result.error.issues) {
-    const given = effective.get(issue.path.join('.') as SettingKey);
-    problems.push(given === undefined ? issue.message : `${given.where} ${shown(given)}${issue.message}`);
-  }
-  return undefined;
-}
-
-/** The value a message is about; not where it is a secret or has no short form. */
-function shown({ key, value }: Given): string {
-  return key === 'store.s3.secretAccessKey' || typeof value === 'object' ? '' : `${JSON.stringify(String(value))} `;
 }
 
 function resolve(
@@ -142,8 +95,4 @@ function resolve(
 
 function absolute(cwd: string, file: string | null): string | null {
   return file === null ? null : path.resolve(cwd, file);
-}
-
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === '' ? undefined : value;
 }

@@ -233,7 +233,12 @@ function endpointUrl(value: string): string {
 
 /** The type of the setting with this key (`rtmp.chunkSize`). */
 export function settingType(key: string): SettingType {
-  let node: unknown = CONFIG_SCHEMA;
+  return typeIn(CONFIG_SCHEMA, key);
+}
+
+/** The type of a leaf of a schema that was made with `setting`. */
+export function typeIn(schema: z.ZodType, key: string): SettingType {
+  let node: unknown = schema;
   for (const part of key.split('.')) node = (node as z.ZodObject).shape[part];
   const type = SETTING_TYPES.get(node as z.ZodType);
   if (type === undefined) throw new TypeError(`${key} is no setting`);
