@@ -38,7 +38,7 @@ const MAY_IMPORT = {
   'ingest/upload': ['ingest/spool', 'ingest/runtime', 'ingest/config'],
   'ingest/push': ['ingest/relay', 'ingest/adapt', 'ingest/protocol', 'ingest/media', 'ingest/runtime'],
   'ingest/hooks': ['ingest/runtime', 'ingest/config'],
-  'ingest/auth': ['ingest/runtime', 'ingest/config'],
+  'ingest/auth': ['crds', 'ingest/media', 'ingest/runtime', 'ingest/config'],
   'ingest/cluster': ['crds', 'kube', 'ingest/relay', 'ingest/media', 'ingest/runtime', 'ingest/config'],
   'ingest/config': ['crds', 'ingest/runtime'],
   'ingest/serve': [

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ALLOW_ALL } from './auth/authorizer.ts';
 import type { OpenPorts } from './banner.ts';
 import { SinglePod } from './cluster/single-pod.ts';
 import type { Config } from './config/schema.ts';
@@ -41,6 +42,7 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   const closing = new AbortController();
   stack.defer(() => closing.abort());
   const metrics = stack.use(new Metrics());
+  const authorizer = ALLOW_ALL;
   const ownership = new SinglePod();
 
   const recording = config.record.all ? stack.use(await Recording.open(config, ownership, log, metrics)) : undefined;
@@ -69,11 +71,11 @@ export async function serve(config: Config, log: Log, version: string): Promise<
 
   const addresses = new AddressLimits(config.limits, log, metrics);
   const rtmp = stack.use(
-    new RtmpServer({ hub, limits: config.limits, addresses, chunkSize: config.rtmp.chunkSize, log, meter: metrics }),
+    new RtmpServer({ hub, authorizer, limits: config.limits, addresses, chunkSize: config.rtmp.chunkSize, log, meter: metrics }),
   );
   const views = new StreamViews(hub, (pub) => meters.of(pub), recording);
   const events = stack.use(new EventStream(feed));
-  const routes = [apiRoute(views, events, apiToken(config.http.apiTokenFile, log)), flvRoute(hub, log, metrics)];
+  const routes = [apiRoute(views, events, apiToken(config.http.apiTokenFile, log)), flvRoute(hub, authorizer, log, metrics)];
   const http = stack.use(new HttpServer(routes, { log, meter: metrics, limits: config.limits, addresses }));
   let isReady = false;
   const health = {

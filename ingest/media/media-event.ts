@@ -121,8 +121,8 @@ export interface EndEvent {
   readonly cause: EndCause;
 }
 
-/** `unpublish`: the publisher said so. `lost`: the connection ended without a word. */
-export type EndCause = 'unpublish' | 'lost' | 'timeout' | 'error' | 'takeover' | 'shutdown';
+/** `unpublish`: the publisher said so. `lost`: the connection ended without a word. `revoked`: it may not publish any more. */
+export type EndCause = 'unpublish' | 'lost' | 'timeout' | 'error' | 'takeover' | 'revoked' | 'shutdown';
 
 /** The one vocabulary between every input and every output. */
 export type MediaEvent =

@@ -1,5 +1,13 @@
 import type { MediaEvent } from './media-event.ts';
 
+/** What a publisher was let in with: whether it may stay is asked again when that changes. */
+export interface PublishGrant {
+  /** LiveStream uid. */
+  readonly owner: string;
+  /** Which of the stream's keys it came with. */
+  readonly credentialRevision: number;
+}
+
 /** Who publishes what: fixed when a publisher is accepted. */
 export interface PublicationInfo {
   /** `app/name`. */
@@ -12,6 +20,8 @@ export interface PublicationInfo {
   readonly protocol: 'rtmp' | 'rtmps';
   /** `c000001`. */
   readonly connId: string;
+  /** Absent where everybody may publish. */
+  readonly grant?: PublishGrant;
 }
 
 /** Takes a publication's events in order. Called on the media path: must not throw, block or wait. The last event is `end`. */

@@ -1,11 +1,11 @@
-import type { MediaSink, PublicationInfo } from '../media/publication.ts';
+import type { MediaSink, PublicationInfo, PublishGrant } from '../media/publication.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import type { Encoding } from './batch.ts';
 import { FlushClock, flushTickMs } from './flush-clock.ts';
 import type { GopCacheLimits } from './gop-cache.ts';
 import { Publication } from './publication.ts';
-import { type PublisherHandler, Stream, type StreamSettings } from './stream.ts';
+import { type IsRevoked, type PathSettings, type PublisherHandler, Stream, type StreamSettings } from './stream.ts';
 import { type ByteSink, Viewer, type ViewerEnd, type ViewerHandler, type ViewerSettings } from './viewer.ts';
 
 /** Settings of the relay; `config` has all of them. */
@@ -22,15 +22,19 @@ export interface PublishRequest {
   readonly path: string;
   readonly protocol: PublicationInfo['protocol'];
   readonly connId: string;
+  /** What it was let in with. */
+  readonly grant?: PublishGrant;
 }
 
 /** What the hub needs around it. */
 export interface HubOptions {
   readonly settings: HubSettings;
+  /** The settings of paths that have their own. */
+  readonly pathSettings?: (path: string) => PathSettings | undefined;
   /** Gives each publication its name and its place in the order of its path. */
   readonly claim: (path: string) => { readonly pub: string; readonly epoch: number };
   /** Makes what reads every publication beside the viewers: the recorder, statistics. */
-  readonly taps: readonly ((info: PublicationInfo) => MediaSink)[];
+  readonly taps: readonly ((info: PublicationInfo) => MediaSink | undefined)[];
   readonly log: Log;
   readonly meter: Meter;
   /** A viewer came (`joined`) or is gone; `viewers`: how many the path has now. */
@@ -44,6 +48,13 @@ export interface Seat {
   take(): number;
   /** Ends; may be called at any time, more than once. */
   leave(): void;
+}
+
+/** What viewers watch through; `rtmp` includes RTMPS. */
+export type PlayProtocol = 'rtmp' | 'http-flv';
+
+function protocolOf(encoding: Encoding): PlayProtocol {
+  return encoding.startsWith('rtmp') ? 'rtmp' : 'http-flv';
 }
 
 /** All live paths: who may publish, who watches what. */
@@ -71,17 +82,32 @@ export class Hub {
 
   /** Viewers by what they watch through; `rtmp` includes RTMPS. */
   viewersByProtocol(): Map<string, number> {
-    const counts = new Map([
+    const counts = new Map<PlayProtocol, number>([
       ['rtmp', 0],
       ['http-flv', 0],
     ]);
     for (const stream of this.#streams.values()) {
       for (const { encoding } of stream.media.viewers) {
-        const protocol = encoding.startsWith('rtmp') ? 'rtmp' : 'http-flv';
+        const protocol = protocolOf(encoding);
         counts.set(protocol, counts.get(protocol)! + 1);
       }
     }
     return counts;
+  }
+
+  /** How long the publisher of a path may be without media, ms; undefined where the path has no limit of its own. */
+  idleTimeoutMs(path: string): number | undefined {
+    return this.#options.pathSettings?.(path)?.idleTimeoutMs;
+  }
+
+  /** Ends the publisher of a path, accepted or still held, that may publish no more. */
+  revoke(path: string, isRevoked: IsRevoked): void {
+    this.#streams.get(path)?.revoke(isRevoked);
+  }
+
+  /** Ends the viewers of a path that may watch through this no more. */
+  dismiss(path: string, mayWatch: (protocol: PlayProtocol) => boolean): void {
+    this.#streams.get(path)?.dismiss(({ encoding }) => mayWatch(protocolOf(encoding)));
   }
 
   /** Admits, holds or refuses a publisher: `handler` is told which. The function returned withdraws one that is still held. */
@@ -91,7 +117,7 @@ export class Hub {
       return () => {};
     }
     const stream = this.#stream(request.path);
-    return stream.publish(handler, (owner) => this.#open(request, owner));
+    return stream.publish(handler, (owner) => this.#open(request, owner), request.grant);
   }
 
   /** A seat for a viewer, whether or not somebody publishes on the path yet. */
@@ -144,6 +170,7 @@ export class Hub {
     const stream: Stream = new Stream({
       path,
       settings,
+      ownSettings: () => this.#options.pathSettings?.(path),
       media: { limits: settings, chunkSize: settings.chunkSize, now: () => performance.now() },
       onDirty: (stream) => this.#clock.markDirty(stream),
       onViewerLeft: (_viewer, reason) => {
@@ -176,7 +203,7 @@ export class Hub {
     log.info({ stream_key: info.path, conn_id: info.connId, pub: info.pub, epoch: info.epoch }, 'publication started');
     return new Publication(
       info,
-      taps.map((tap) => tap(info)),
+      taps.map((tap) => tap(info)).filter((sink) => sink !== undefined),
       owner,
     );
   }

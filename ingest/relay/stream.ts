@@ -1,5 +1,5 @@
 import type { EndCause, MediaEvent } from '../media/media-event.ts';
-import type { PublicationInfo } from '../media/publication.ts';
+import type { PublicationInfo, PublishGrant } from '../media/publication.ts';
 import type { Flushable } from './flush-clock.ts';
 import { LivePath, type LivePathOptions } from './live-path.ts';
 import type { Publication } from './publication.ts';
@@ -7,6 +7,16 @@ import type { Viewer, ViewerEnd } from './viewer.ts';
 
 /** What happens to a second publisher of a path: see design "Duplicate publisher". */
 export type DuplicatePolicy = 'RejectUnlessStale' | 'Reject' | 'TakeOver';
+
+/** What a path may have of its own; read anew each time, as it may change. */
+export interface PathSettings {
+  readonly onDuplicate: DuplicatePolicy;
+  /** A publisher that sends no media for this long is closed, ms. */
+  readonly idleTimeoutMs: number;
+}
+
+/** Whether a publisher that came with this may publish no more. */
+export type IsRevoked = (grant: PublishGrant | undefined) => boolean;
 
 /** Times of a path's life, in ms. */
 export interface StreamSettings {
@@ -21,19 +31,24 @@ export interface StreamSettings {
   readonly waitForPublisher: number;
 }
 
+/** Why a publisher has to go. */
+export type ReplaceCause = 'timeout' | 'takeover' | 'revoked';
+
 /** The connection of a publisher, as the relay sees it. */
 export interface PublisherHandler {
   onAccepted(publication: Publication): void;
   /** Another one publishes on the path. */
   onRefused(): void;
-  /** It has to go: `timeout` (it was silent and another one came), `takeover`. Its publication has ended already. */
-  onReplaced(cause: 'timeout' | 'takeover'): void;
+  /** It has to go: `timeout` (it was silent and another one came), `takeover`, `revoked`. Its publication has ended already. */
+  onReplaced(cause: ReplaceCause): void;
 }
 
 /** What a {@link Stream} needs of the hub. */
 export interface StreamOptions {
   readonly path: string;
   readonly settings: StreamSettings;
+  /** Its own settings; undefined where it has none. */
+  readonly ownSettings: () => PathSettings | undefined;
   readonly media: Omit<LivePathOptions, 'onDirty'>;
   readonly onDirty: (stream: Stream) => void;
   readonly onViewerLeft: (viewer: Viewer, reason: ViewerEnd | 'left') => void;
@@ -45,6 +60,7 @@ export interface StreamOptions {
 
 interface Waiting {
   readonly handler: PublisherHandler;
+  readonly grant: PublishGrant | undefined;
   readonly open: (owner: Stream) => Publication;
   /** Runs until the present publisher counts as silent; undefined where it has to go at once. */
   readonly timer: NodeJS.Timeout | undefined;
@@ -80,16 +96,17 @@ export class Stream implements Flushable {
   }
 
   /** Admits a publisher at once, later, or not at all: `handler` is told. The function withdraws a newcomer that still waits. */
-  publish(handler: PublisherHandler, open: (owner: Stream) => Publication): () => void {
+  publish(handler: PublisherHandler, open: (owner: Stream) => Publication, grant?: PublishGrant): () => void {
+    const { onDuplicate } = this.#options.ownSettings() ?? this.#options.settings;
     if (this.#publication === undefined) {
       this.#accept(handler, open);
-    } else if (this.#options.settings.onDuplicate === 'TakeOver') {
-      this.#held = { handler, open, timer: undefined };
+    } else if (onDuplicate === 'TakeOver') {
+      this.#held = { handler, grant, open, timer: undefined };
       this.#replace('takeover');
-    } else if (this.#options.settings.onDuplicate === 'Reject' || this.#held !== undefined) {
+    } else if (onDuplicate === 'Reject' || this.#held !== undefined) {
       handler.onRefused();
     } else {
-      this.#hold(handler, open);
+      this.#hold(handler, open, grant);
     }
     return () => {
       if (this.#held?.handler === handler) this.#release();
@@ -117,6 +134,24 @@ export class Stream implements Flushable {
     if (!this.#early.delete(viewer) && !this.media.viewers.delete(viewer)) return;
     viewer.stop();
     this.#options.onViewerLeft(viewer, 'left');
+    this.#checkIdle();
+  }
+
+  /** Ends the publication, and refuses the newcomer that waits for its end, where they may publish no more. */
+  revoke(isRevoked: IsRevoked): void {
+    if (this.#held !== undefined && isRevoked(this.#held.grant)) this.#release()?.handler.onRefused();
+    if (this.#publication !== undefined && isRevoked(this.#publication.info.grant)) this.#replace('revoked');
+  }
+
+  /** Ends the viewers that may watch no more. */
+  dismiss(mayStay: (viewer: Viewer) => boolean): void {
+    for (const viewer of [...this.media.viewers, ...this.#early.keys()]) {
+      if (mayStay(viewer)) continue;
+      clearTimeout(this.#early.get(viewer));
+      this.#early.delete(viewer);
+      this.media.viewers.delete(viewer);
+      this.#left(viewer, 'ended');
+    }
     this.#checkIdle();
   }
 
@@ -185,13 +220,13 @@ export class Stream implements Flushable {
     viewer.handler.onReady();
   }
 
-  #hold(handler: PublisherHandler, open: (owner: Stream) => Publication): void {
+  #hold(handler: PublisherHandler, open: (owner: Stream) => Publication, grant: PublishGrant | undefined): void {
     const silentFor = performance.now() - this.#publication!.lastMediaAt;
     const timer = setTimeout(
       () => this.#replace('timeout'),
       Math.max(0, this.#options.settings.staleAfter - silentFor),
     );
-    this.#held = { handler, open, timer };
+    this.#held = { handler, grant, open, timer };
   }
 
   #release(): Waiting | undefined {
@@ -201,8 +236,8 @@ export class Stream implements Flushable {
     return waiting;
   }
 
-  /** Ends the present publication in favour of the one that is held: the path is never without a claim in between. */
-  #replace(cause: 'timeout' | 'takeover'): void {
+  /** Ends the present publication, in favour of the one that is held if there is one: the path is never without a claim in between. */
+  #replace(cause: ReplaceCause): void {
     const publisher = this.#publisher;
     this.#publication?.onEvent({ kind: 'end', cause });
     publisher?.onReplaced(cause);

@@ -1,4 +1,5 @@
 import { flvFileHeader } from '../adapt/media-to-rtmp.ts';
+import type { Authorizer } from '../auth/authorizer.ts';
 import { isVideoTrack } from '../media/media-event.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import { normalisePath } from '../protocol/rtmp/stream-path.ts';
@@ -13,7 +14,7 @@ import { logHeadersSent, sequenceHeaders } from './viewer-log.ts';
 const COUNTED_BYTES = 256 * 1024;
 
 /** `GET /{path}.flv`: the live stream over HTTP, until it ends. `?tracks=all` for more than the first track of each kind. */
-export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
+export function flvRoute(hub: Hub, authorizer: Authorizer, log: Log, meter: Meter): Route {
   let lastId = 0;
   let uncounted = 0;
   const count = (): void => {
@@ -46,6 +47,14 @@ export function flvRoute(hub: Hub, log: Log, meter: Meter): Route {
       meter.count('headwater_connection_faults_total', code);
       own.warn({ code }, 'connection closed');
       sendJson(response, 429, { code, message: 'too many sessions from this address' });
+      return true;
+    }
+    const verdict = authorizer.play({ path, protocol: 'http-flv' });
+    if (!verdict.isAllowed) {
+      const { code, reason } = verdict;
+      meter.count('headwater_viewers_refused_total', code);
+      own.warn({ code, reason }, 'viewer refused');
+      sendJson(response, 403, { code: 'ERR_AUTH_PLAY', message: `${path} can't be watched here` });
       return true;
     }
     let isReady = false;

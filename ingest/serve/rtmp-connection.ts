@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { RtmpToMedia } from '../adapt/rtmp-to-media.ts';
+import type { Authorizer, Denial } from '../auth/authorizer.ts';
 import type { ConfigEvent, EndCause } from '../media/media-event.ts';
 import { ProtocolError } from '../protocol/protocol-error.ts';
 import type { MediaMessage } from '../protocol/rtmp/media-message.ts';
@@ -8,6 +9,7 @@ import { RtmpSession } from '../protocol/rtmp/session.ts';
 import type { PlayRequest, PublishRequest, RtmpSessionHandler } from '../protocol/rtmp/session-handler.ts';
 import type { Hub, Seat } from '../relay/hub.ts';
 import type { Publication } from '../relay/publication.ts';
+import type { ReplaceCause } from '../relay/stream.ts';
 import type { ViewerEnd } from '../relay/viewer.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
@@ -28,6 +30,7 @@ export interface ConnectionOptions {
   readonly id: string;
   readonly protocol: 'rtmp' | 'rtmps';
   readonly hub: Hub;
+  readonly authorizer: Authorizer;
   readonly limits: ConnectionLimits;
   readonly chunkSize: number;
   readonly ticket: AddressTicket;
@@ -105,7 +108,7 @@ export class RtmpConnection implements RtmpSessionHandler {
       else if (this.#handshaken && now - this.#idleSince > limits.request) this.#fail('ERR_RTMP_REQUEST_TIMEOUT');
     } else if (this.#publication !== undefined) {
       if (now - this.#lastReadAt > limits.publisherRead) this.#endPublisher('ERR_PUBLISHER_READ_TIMEOUT');
-      else if (now - this.#publication.lastMediaAt > limits.publisherMedia)
+      else if (now - this.#publication.lastMediaAt > this.#idleTimeoutMs(this.#publication))
         this.#endPublisher('ERR_PUBLISHER_NO_MEDIA');
     }
     if (this.#role === 'viewer' && now - this.#lastPingAt > PING_EVERY_MS && this.#seat?.viewer.isCurrent) {
@@ -167,18 +170,21 @@ export class RtmpConnection implements RtmpSessionHandler {
       this.#fail('ERR_LIMIT_SESSIONS_PER_ADDRESS');
       return;
     }
+    const { hub, authorizer, protocol, id: connId } = this.#options;
+    const verdict = authorizer.publish({ path: request.path, protocol, key: request.credentials.key });
+    if (!verdict.isAllowed) {
+      this.#deny(request, verdict);
+      return;
+    }
     this.#role = 'held';
     this.#streamId = request.streamId;
-    this.#withdraw = this.#options.hub.publish(
-      { path: request.path, protocol: this.#options.protocol, connId: this.#options.id },
+    const { grant } = verdict;
+    this.#withdraw = hub.publish(
+      { path: request.path, protocol, connId, ...(grant === undefined ? {} : { grant }) },
       {
         onAccepted: (publication) => this.#published(publication),
         onRefused: () => this.#refuse(request.streamId),
-        onReplaced: (cause) => {
-          this.#log.info({ cause }, 'publisher replaced');
-          this.#session.unpublishedByServer('NetStream.Publish.BadName', 'another publisher took over');
-          this.#end();
-        },
+        onReplaced: (cause) => this.#replaced(cause),
       },
     );
   }
@@ -191,6 +197,11 @@ export class RtmpConnection implements RtmpSessionHandler {
       this.#session.rejectPlay(request.streamId, 'NetStream.Play.Failed', TOO_MANY_SESSIONS);
       this.#options.meter.count('headwater_viewers_refused_total', 'ERR_LIMIT_SESSIONS_PER_ADDRESS');
       this.#fail('ERR_LIMIT_SESSIONS_PER_ADDRESS');
+      return;
+    }
+    const verdict = this.#options.authorizer.play({ path: request.path, protocol: 'rtmp' });
+    if (!verdict.isAllowed) {
+      this.#denyPlay(request, verdict);
       return;
     }
     this.#role = 'viewer';
@@ -263,6 +274,33 @@ export class RtmpConnection implements RtmpSessionHandler {
     this.#log.warn({ code: 'ERR_PATH_BUSY' }, 'publisher refused');
     this.#session.rejectPublish(streamId, 'NetStream.Publish.BadName', 'somebody already publishes on this path');
     this.#end();
+  }
+
+  /** The peer is not told more than that it may not: who has no key shall not learn which paths there are. */
+  #deny({ streamId }: PublishRequest, { code, reason }: Denial): void {
+    this.#options.meter.count('headwater_publications_refused_total', code);
+    this.#log.warn({ code, reason }, 'publisher refused');
+    this.#session.rejectPublish(streamId, 'NetStream.Publish.Denied', 'this path and stream key are not accepted');
+    this.#end();
+  }
+
+  #denyPlay({ streamId, path }: PlayRequest, { code, reason }: Denial): void {
+    this.#options.meter.count('headwater_viewers_refused_total', code);
+    this.#log.warn({ code, reason }, 'viewer refused');
+    this.#session.rejectPlay(streamId, 'NetStream.Play.Failed', `${path} can't be watched here`);
+    this.#end();
+  }
+
+  #replaced(cause: ReplaceCause): void {
+    this.#log.info({ cause }, 'publisher replaced');
+    if (cause === 'revoked')
+      this.#session.unpublishedByServer('NetStream.Publish.Denied', 'this stream key may publish no more');
+    else this.#session.unpublishedByServer('NetStream.Publish.BadName', 'another publisher took over');
+    this.#end();
+  }
+
+  #idleTimeoutMs({ info }: Publication): number {
+    return this.#options.hub.idleTimeoutMs(info.path) ?? this.#options.limits.publisherMedia;
   }
 
   #headersSent(headers: readonly ConfigEvent[]): void {

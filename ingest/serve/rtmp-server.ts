@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import type { Authorizer } from '../auth/authorizer.ts';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import type { Hub } from '../relay/hub.ts';
 import type { Log } from '../runtime/log.ts';
@@ -12,6 +13,7 @@ import type { TlsMaterial } from './tls.ts';
 /** What the RTMP and RTMPS listeners share. */
 export interface RtmpServerOptions {
   readonly hub: Hub;
+  readonly authorizer: Authorizer;
   readonly limits: ConnectionLimits;
   readonly addresses: AddressLimits;
   readonly chunkSize: number;
@@ -114,13 +116,14 @@ export class RtmpServer implements AsyncDisposable {
   }
 
   #accept(socket: Socket, protocol: 'rtmp' | 'rtmps', ticket: AddressTicket): void {
-    const { meter, log, hub, limits, chunkSize } = this.#options;
+    const { meter, log, hub, authorizer, limits, chunkSize } = this.#options;
     meter.count('headwater_connections_total', protocol);
     const id = `c${String(++this.#lastId).padStart(6, '0')}`;
     const connection = new RtmpConnection(socket, {
       id,
       protocol,
       hub,
+      authorizer,
       limits,
       chunkSize,
       ticket,
