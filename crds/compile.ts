@@ -98,10 +98,16 @@ function* offer({ stream, pool, dedicatedPort }: CompileInput): Generator<Compil
   });
   const notIngested = (ingest.protocols ?? []).filter((p) => !pool.protocols.includes(p));
   if (notIngested.length > 0) yield refuse('spec.ingest.protocols', notIngested, pool.protocols);
+  const srtSettings = (['srt', 'dedicatedPort'] as const).find(
+    (key) => ingest[key] !== undefined && ingest[key] !== false,
+  );
+  if (srtSettings !== undefined && !pool.protocols.includes('SRT')) {
+    yield refuse(`spec.ingest.${srtSettings}`, ['SRT'], pool.protocols);
+  }
   const notPlayed = (playback.protocols ?? []).filter((p) => !pool.playback.protocols.includes(p));
   if (notPlayed.length > 0) yield refuse('spec.playback.protocols', notPlayed, pool.playback.protocols);
 
-  if (ingest.dedicatedPort === true && dedicatedPort === null) {
+  if (ingest.dedicatedPort === true && pool.protocols.includes('SRT') && dedicatedPort === null) {
     const { dedicatedPorts } = pool.srt;
     yield {
       reason: 'DedicatedPortUnavailable',

@@ -169,7 +169,7 @@ export const LIVE_STREAM = field(
     apiVersion: z.literal(API_VERSION),
     kind: z.literal('LiveStream'),
     metadata: objectMeta,
-    spec: spec.prefault({}),
+    spec,
   }),
   'One live stream: who may publish it, how, and where it is recorded. Its path is <namespace>/<name>.',
   [

@@ -3,7 +3,6 @@ import { choice, duration, field, flag, objectReference, text } from './field.ts
 import { API_VERSION } from './names.ts';
 import { type ObjectMeta, objectMeta } from './object-meta.ts';
 
-const SECOND = 1000;
 const HOUR = 3_600_000;
 
 const BUCKET = '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$';
@@ -114,9 +113,6 @@ export const RECORDING_POLICY = field(
   }),
   'How and where LiveStreams of the same namespace are recorded; they name it in spec.recording.policyRef.',
 );
-
-/** Shortest and longest `segmentDuration` above none, in ms: shorter ones cost a request each. */
-export const SEGMENT_DURATION = { min: SECOND, max: HOUR } as const;
 
 export type StoreSpec = z.output<typeof store>;
 export type RecordingPolicySpec = z.output<typeof spec>;

@@ -1,3 +1,5 @@
+import { crdFiles } from './crd-definitions.ts';
+import { apiDocument } from './docs-api.ts';
 import { configDocument } from './docs-config.ts';
 import { errorsDocument } from './docs-errors.ts';
 import { metricsDocument } from './docs-metrics.ts';
@@ -5,6 +7,8 @@ import { metricsDocument } from './docs-metrics.ts';
 /** Every generated file: its path in the repository and what it must hold. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
+    ...[...crdFiles()].flatMap(([name, content]): [string, string][] => [[`crds/${name}`, content]]),
+    ['docs/api-reference.md', apiDocument()],
     ['docs/config.md', configDocument()],
     ['docs/errors.md', errorsDocument()],
     ['docs/metrics.md', metricsDocument()],
