@@ -24,6 +24,26 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     meaning: 'The file of `--api-token-file` cannot be read, or is empty.',
     remedy: 'Write the token into it. While it is missing, the API answers nobody.',
   },
+  ERR_AUTH_KEY: {
+    meaning: 'A publisher gave no key, or none of the stream’s.',
+    remedy: 'The stream key is `NAME?key=KEY`; the Secret `NAME-ingest` has it, and the whole URL.',
+  },
+  ERR_AUTH_PLAY: {
+    meaning: 'A viewer asked over HTTP for a stream that cannot be watched so.',
+    remedy: 'See `spec.playback.protocols` and `spec.suspend` of the LiveStream.',
+  },
+  ERR_AUTH_PROTOCOL: {
+    meaning: 'A publisher or viewer came over a protocol that the stream does not offer.',
+    remedy: 'See `spec.ingest.protocols` and `spec.playback.protocols` of the LiveStream.',
+  },
+  ERR_AUTH_SUSPENDED: {
+    meaning: 'Somebody came to a stream that is suspended.',
+    remedy: 'Set `spec.suspend` of the LiveStream to false.',
+  },
+  ERR_AUTH_UNKNOWN_PATH: {
+    meaning: 'Somebody came to a path that no LiveStream has.',
+    remedy: 'The path is NAMESPACE/NAME of the LiveStream: server `rtmp://HOST/NAMESPACE`, stream key `NAME?key=KEY`.',
+  },
   ERR_CLI_COMMAND: { meaning: 'There is no such command.', remedy: '`headwater --help` lists all.' },
   ERR_CONFIG_FILE: { meaning: 'The file of `--config` cannot be read.', remedy: 'Check its name and its permissions.' },
   ERR_CONFIG_INVALID: {
@@ -68,6 +88,53 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
   },
   ERR_HTTP_URL: { meaning: 'The target of an HTTP request is no URL.', remedy: 'Check the program that sent it.' },
   ERR_INTERNAL: { meaning: 'The server failed on a request.', remedy: OURS },
+  ERR_KUBE_CONFIG: {
+    meaning: 'There is no API server to talk to: neither a pod of a cluster nor a kubeconfig that can be used.',
+    remedy: 'Run it in a pod with a ServiceAccount token, or name a file with `--kubeconfig` or `KUBECONFIG`.',
+  },
+  ERR_KUBE_CONFLICT: {
+    meaning: 'The object was changed by somebody else since it was read.',
+    remedy: 'It is read anew and tried again.',
+  },
+  ERR_KUBE_FORBIDDEN: {
+    meaning: 'The ServiceAccount has no right to do this.',
+    remedy: 'The message names verb and resource: install the Roles of the chart of this very version.',
+  },
+  ERR_KUBE_GONE: {
+    meaning: 'The API server no longer has the changes since the last one that was seen.',
+    remedy: 'Everything is listed anew, which loses nothing.',
+  },
+  ERR_KUBE_INVALID: {
+    meaning: 'The API server refuses the object or the request.',
+    remedy: 'The message has its words. Where it is an object of ours, the CRDs may be of another version.',
+  },
+  ERR_KUBE_LEADERSHIP_LOST: {
+    meaning: 'This process was the leader and could not renew its Lease in time; it starts no request and ends.',
+    remedy: 'Another replica leads. Repeated, the API server is overloaded or this process gets too little CPU.',
+  },
+  ERR_KUBE_MALFORMED: {
+    meaning: 'The answer of the API server is not what it should be, or is larger than 64 MiB.',
+    remedy: 'A proxy between them may be the cause. It is tried again.',
+  },
+  ERR_KUBE_NOT_FOUND: { meaning: 'The object, or its kind, does not exist.', remedy: 'Are the CRDs installed?' },
+  ERR_KUBE_STALLED: {
+    meaning: 'A watch was open but silent for longer than the API server ever is.',
+    remedy: 'It is opened again. Repeated, something on the way drops idle connections.',
+  },
+  ERR_KUBE_THROTTLED: {
+    meaning: 'The API server asks for fewer requests.',
+    remedy: 'It is obeyed. Repeated, give the ServiceAccounts a FlowSchema of their own.',
+  },
+  ERR_KUBE_TIMEOUT: { meaning: 'The API server did not answer in time.', remedy: 'It is tried again.' },
+  ERR_KUBE_UNAUTHORIZED: {
+    meaning: 'The API server does not accept the token.',
+    remedy: 'It is read from its file anew. Repeated, the ServiceAccount was deleted or the clocks differ.',
+  },
+  ERR_KUBE_UNAVAILABLE: { meaning: 'The API server failed on a request.', remedy: 'It is tried again.' },
+  ERR_KUBE_UNREACHABLE: {
+    meaning: 'No connection to the API server.',
+    remedy: 'Streams, recordings and uploads go on meanwhile. Check the network and NetworkPolicies.',
+  },
   ERR_LIMIT_PENDING_PER_ADDRESS: {
     meaning:
       'One address holds `limits.pendingPerAddress` connections that have not been accepted as publisher or viewer yet; further ones are closed at once.',

@@ -84,6 +84,25 @@ export const METRICS = {
     help: 'Seconds until the spool is full at the present rate; +Inf while it does not grow',
     label: null,
   },
+  headwater_kube_requests_total: { type: 'counter', help: 'Requests to the API server', label: 'code' },
+  headwater_kube_connections_total: { type: 'counter', help: 'Connections opened to the API server', label: null },
+  headwater_kube_watch_failures_total: {
+    type: 'counter',
+    help: 'Lists and watches that failed and were begun again',
+    label: 'code',
+  },
+  headwater_kube_cache_misses_total: {
+    type: 'counter',
+    help: 'Changes that a watch did not tell, found by the periodic list; 0 in good health',
+    label: 'resource',
+  },
+  headwater_kube_queue_retries_total: { type: 'counter', help: 'Keys put off after a failure', label: 'queue' },
+  headwater_kube_watch_age_seconds: {
+    type: 'gauge',
+    help: 'Time since a watch was last heard of',
+    label: 'resource',
+  },
+  headwater_kube_queue_depth: { type: 'gauge', help: 'Keys waiting to be worked on', label: 'queue' },
   headwater_event_loop_delay_seconds: {
     type: 'gauge',
     help: 'p99 of the event loop delay since the last scrape',
