@@ -125,6 +125,13 @@ function stateOf({ metadata, spec }: LiveStream): StreamConfig['state'] {
   return spec.suspend === true ? 'suspended' : 'active';
 }
 
+/** The same configuration in another state: what is in force is ended so where nothing new can be compiled. */
+export function inState(config: StreamConfig, state: StreamConfig['state']): StreamConfig {
+  if (config.state === state) return config;
+  const { revision: _, ...rest } = config;
+  return { ...rest, state, revision: revisionOf({ ...rest, state }) };
+}
+
 /** It says whether two configurations are the same, and never leaves the runtime namespace: the keys are part of it. */
 function revisionOf(config: Omit<StreamConfig, 'revision'>): string {
   return createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 16);

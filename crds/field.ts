@@ -70,7 +70,17 @@ export const choices = <const C extends readonly [string, ...string[]]>(
   of: C,
   description: string,
 ): z.ZodArray<z.ZodEnum<{ [K in C[number]]: K }>> =>
-  field(z.array(z.enum(of)).min(1).max(of.length), description, [], { 'x-kubernetes-list-type': 'set' });
+  // The API server refuses duplicates in a set by itself; a file has nobody who would.
+  field(
+    z
+      .array(z.enum(of))
+      .min(1)
+      .max(of.length)
+      .refine((list) => new Set(list).size === list.length, 'names something twice'),
+    description,
+    [],
+    { 'x-kubernetes-list-type': 'set' },
+  );
 
 /** A duration such as `10s` between two bounds in milliseconds. */
 export function duration(lowMs: number, highMs: number, description: string): z.ZodString {
@@ -106,7 +116,7 @@ export function duration(lowMs: number, highMs: number, description: string): z.
 export const objectReference = (description: string): z.ZodObject<{ name: z.ZodString }, z.core.$strict> =>
   field(
     z.strictObject({
-      name: field(z.string().min(1).max(253), 'Its name, in the namespace of this object.', [
+      name: field(z.string().max(253), 'Its name, in the namespace of this object.', [
         {
           cel: "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
           holds: (value) => /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(value),

@@ -129,7 +129,7 @@ const recording = field(
 const spec = field(
   z.strictObject({
     pool: field(
-      z.string().min(1).max(63).default('default'),
+      z.string().max(63).default('default'),
       'Pool of ingest pods that serves the stream. It cannot be changed later.',
       [
         {

@@ -20,7 +20,7 @@ function kindSection(kind: (typeof KINDS)[number]): string {
   return `
 ## ${kind.kind}
 
-${schema.description} Short name \`${kind.shortName}\`.
+${prose(schema.description)} Short name \`${kind.shortName}\`.
 ${rulesOf(schema)}
 ### ${kind.kind}: spec
 
@@ -48,11 +48,14 @@ function* rows(schema: OpenApiSchema, path: string): Generator<string[]> {
     const required = schema.required?.includes(key) === true ? ' Required.' : '';
     const fallback = child.default === undefined ? '' : ` Default ${code(String(child.default))}.`;
     const rules = (child['x-kubernetes-validations'] ?? []).map(({ message }) => message).join('; ');
-    yield [code(here), typeOf(child), `${child.description ?? ''}${required}${fallback}`.trim(), rules];
+    yield [code(here), typeOf(child), prose(`${child.description ?? ''}${required}${fallback}`), rules];
     yield* rows(child, here);
     if (child.items) yield* rows(child.items, `${here}[]`);
   }
 }
+
+/** Markdown takes `<name>` for a tag. */
+const prose = (text = ''): string => text.replace(/<[^\s]*>[^\s,.;:]*/g, code);
 
 function typeOf({
   type = '',
