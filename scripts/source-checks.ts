@@ -22,7 +22,8 @@ export function unexplainedCodes(sources: ReadonlyMap<string, string>, explained
   const used = new Set<string>();
   const problems: string[] = [];
   for (const [file, text] of sources) {
-    if (!/^((crds|ingest|kube|operator)\/|cli\.ts)/.test(file) || file.endsWith('.test.ts') || TABLES.includes(file)) continue;
+    if (!/^((crds|ingest|kube|operator)\/|cli\.ts)/.test(file) || file.endsWith('.test.ts') || TABLES.includes(file))
+      continue;
     for (const match of text.matchAll(/['"`](ERR_[A-Z0-9_]*[A-Z0-9])['"`]|^\s*(ERR_[A-Z0-9_]+):/gm)) {
       const code = match[1] ?? match[2]!;
       if (NODES_OWN.test(code)) continue;

