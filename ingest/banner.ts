@@ -12,12 +12,13 @@ export interface OpenPorts {
 /** What a person at the terminal needs to know after the start: lines to paste, where recordings go, who may come in. */
 export function banner(config: Config, ports: OpenPorts, version: string): string {
   const { rtmp, rtmps, http } = config;
-  const bases = [base('rtmp', rtmp.listen, ports.rtmp), base('rtmps', rtmps.listen, ports.rtmps)].filter(
+  const bases = [baseUrl('rtmp', rtmp.listen, ports.rtmp), baseUrl('rtmps', rtmps.listen, ports.rtmps)].filter(
     (url) => url !== undefined,
   );
   const first = bases[0];
-  const flv = base('http', http.listen, ports.http);
+  const flv = baseUrl('http', http.listen, ports.http);
   const lines = [`Headwater ${version}`, ''];
+  if (config.streams.dir !== null) return `${[...lines, ...streamLines(config, first, flv)].join('\n')}\n`;
   if (first !== undefined) {
     lines.push('  Publish');
     for (const url of bases) lines.push(`    OBS         Server ${url}/live   Stream key test`);
@@ -34,10 +35,23 @@ export function banner(config: Config, ports: OpenPorts, version: string): strin
   return `${lines.join('\n')}\n`;
 }
 
-function base(scheme: string, address: ListenAddress | null, port: number | undefined): string | undefined {
+/** Where it is reached from this machine: `rtmp://localhost:1935`; undefined where it is off. */
+export function baseUrl(scheme: string, address: ListenAddress | null, port: number | undefined): string | undefined {
   if (address === null || port === undefined) return undefined;
   const host = address.host === undefined || ['::', '0.0.0.0'].includes(address.host) ? 'localhost' : address.host;
   return `${scheme}://${formatListenAddress({ host, port })}`;
+}
+
+/** Only configured streams are served: what to publish to is in the Secrets, or in the files that stand for them. */
+function streamLines({ streams, spool }: Config, rtmp: string | undefined, flv: string | undefined): string[] {
+  const lines = [
+    `  Streams       ${streams.dir}/*.yaml`,
+    `  Keys          ${spool.dir}/.streams/NAMESPACE.NAME-ingest.yaml`,
+  ];
+  if (rtmp !== undefined) lines.push(`  Publish       Server ${rtmp}/NAMESPACE   Stream key NAME?key=KEY`);
+  if (rtmp !== undefined) lines.push(`  Watch         ffplay ${rtmp}/NAMESPACE/NAME`);
+  if (flv !== undefined) lines.push(`  State         ${flv}/api/v1/streams`);
+  return lines;
 }
 
 function recordingLines({ record, store, spool }: Config): string[] {

@@ -107,6 +107,11 @@ export class Recording implements RecordingViews, AsyncDisposable {
     await this.#store[Symbol.asyncDispose]();
   }
 
+  /** Whether the spool holds something of the stream with this uid. */
+  hasBacklog(uid: string): boolean {
+    return this.#spool.headers.some(({ owner }) => owner === uid);
+  }
+
   *paths(): Iterable<string> {
     for (const { header } of this.#spool.publications) yield header.path;
   }

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ALLOW_ALL } from './auth/authorizer.ts';
-import type { OpenPorts } from './banner.ts';
+import { baseUrl, type OpenPorts } from './banner.ts';
 import { SinglePod } from './cluster/single-pod.ts';
 import type { Config } from './config/schema.ts';
 import type { MediaSink, PublicationInfo } from './media/publication.ts';
@@ -22,6 +21,7 @@ import { RtmpServer } from './serve/rtmp-server.ts';
 import { StreamMeters } from './serve/stream-meters.ts';
 import { StreamViews } from './serve/stream-view.ts';
 import { TlsFiles } from './serve/tls.ts';
+import { Streams } from './streams.ts';
 
 /** A server that runs. */
 export interface RunningServer extends AsyncDisposable {
@@ -42,14 +42,16 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   const closing = new AbortController();
   stack.defer(() => closing.abort());
   const metrics = stack.use(new Metrics());
-  const authorizer = ALLOW_ALL;
   const ownership = new SinglePod();
 
   const recording = config.record.all ? stack.use(await Recording.open(config, ownership, log, metrics)) : undefined;
+  const streams = stack.use(await Streams.open(config, (uid) => recording?.hasBacklog(uid) ?? false, log));
+  const { authorizer } = streams;
   const meters = new StreamMeters();
   const feed = new LifecycleFeed();
   const hub = new Hub({
     settings: { ...config.relay, ...config.play, chunkSize: config.rtmp.chunkSize, viewer: config.viewer },
+    pathSettings: (path) => streams.settingsOf(path),
     claim: (path) => ownership.claim(path),
     taps: [
       (info) => new PublicationLog(log.child({ conn_id: info.connId, stream_key: info.path }), metrics),
@@ -71,11 +73,22 @@ export async function serve(config: Config, log: Log, version: string): Promise<
 
   const addresses = new AddressLimits(config.limits, log, metrics);
   const rtmp = stack.use(
-    new RtmpServer({ hub, authorizer, limits: config.limits, addresses, chunkSize: config.rtmp.chunkSize, log, meter: metrics }),
+    new RtmpServer({
+      hub,
+      authorizer,
+      limits: config.limits,
+      addresses,
+      chunkSize: config.rtmp.chunkSize,
+      log,
+      meter: metrics,
+    }),
   );
   const views = new StreamViews(hub, (pub) => meters.of(pub), recording);
   const events = stack.use(new EventStream(feed));
-  const routes = [apiRoute(views, events, apiToken(config.http.apiTokenFile, log)), flvRoute(hub, authorizer, log, metrics)];
+  const routes = [
+    apiRoute(views, events, apiToken(config.http.apiTokenFile, log)),
+    flvRoute(hub, authorizer, log, metrics),
+  ];
   const http = stack.use(new HttpServer(routes, { log, meter: metrics, limits: config.limits, addresses }));
   let isReady = false;
   const health = {
@@ -95,6 +108,7 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   }
   if (config.http.listen) ports.http = await http.listen(config.http.listen, 'HTTP');
   if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
+  streams.start(hub, baseUrl('rtmp', config.rtmp.listen, ports.rtmp));
   isReady = true;
   log.info({ version, ...ports }, 'server started');
   recording?.start(feed);

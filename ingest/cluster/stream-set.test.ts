@@ -13,7 +13,10 @@ describe('the set of streams', () => {
   const a = streamConfig({ path: 'team/a', uid: 'u1' });
   const recording = {
     store: { url: 's3://bucket', endpoint: null, region: null, forcePathStyle: null, credentials: null },
-    ...{ format: 'fmp4', segmentDurationMs: 6000, segmentPattern: null, onFull: 'DropOldest' },
+    format: 'fmp4',
+    segmentDurationMs: 6000,
+    segmentPattern: null,
+    onFull: 'DropOldest',
   } as const;
 
   it('tells what each path leads to, once a revision', () => {

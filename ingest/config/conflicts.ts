@@ -8,6 +8,7 @@ export function findConflicts(settings: Settings, isSet: (key: SettingKey) => bo
   return [
     ...tlsConflicts(settings),
     ...listenConflicts(settings),
+    ...streamConflicts(settings, isSet),
     ...recordConflicts(settings, isSet),
     ...storeConflicts(settings),
     ...orderConflicts(settings),
@@ -52,6 +53,13 @@ function listenConflicts({ rtmp, rtmps, http, metrics }: Settings): string[] {
     }
   }
   return conflicts;
+}
+
+function streamConflicts({ streams }: Settings, isSet: (key: SettingKey) => boolean): string[] {
+  if (streams.dir === null || !isSet('record.all')) return [];
+  return [
+    `${named('record.all')} is set, but with ${named('streams.dir')} each stream says whether it is recorded: remove it, or set spec.recording.enabled`,
+  ];
 }
 
 function recordConflicts({ record }: Settings, isSet: (key: SettingKey) => boolean): string[] {

@@ -12,6 +12,7 @@ export const DEFAULTS = {
   rtmps: { listen: null, cert: null, key: null },
   http: { listen: ':8080', apiTokenFile: null },
   metrics: { listen: '127.0.0.1:9090' },
+  streams: { dir: null },
   store: {
     url: 'file://./recordings',
     s3: {

@@ -23,6 +23,11 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     unset: 'no token, and the API answers on loopback only',
   },
   'metrics.listen': { flag: 'metrics-addr', help: 'Where /metrics, /healthz and /readyz are served; empty: off' },
+  'streams.dir': {
+    flag: 'streams',
+    help: 'Directory with LiveStream, RecordingPolicy and Secret YAML: only these streams are served, as they say; changes apply at once',
+    unset: 'every path is accepted',
+  },
   'store.url': { flag: 'store', help: 'Where recordings end: file://DIR or s3://BUCKET/PREFIX' },
   'store.s3.endpoint': { flag: 's3-endpoint', help: 'URL of an S3-compatible store', unset: "Amazon's" },
   'store.s3.region': { flag: 's3-region', help: 'Region the requests are signed for' },

@@ -10,8 +10,10 @@ export interface SettingType {
     | 'address'
     | 'boolean'
     | 'choice'
+    | 'document'
     | 'duration'
     | 'integer'
+    | 'list'
     | 'path'
     | 'ratio'
     | 'size'
@@ -21,10 +23,10 @@ export interface SettingType {
 }
 
 /** The type of each leaf of `CONFIG_SCHEMA`. */
-const SETTING_TYPES = z.registry<SettingType>();
+export const SETTING_TYPES = z.registry<SettingType>();
 
 /** A setting whose value may come as a YAML scalar or as the text of a flag or variable. */
-function setting<T>(type: SettingType, fallback: T, parse: (text: string) => T): z.ZodType<T, unknown> {
+export function setting<T>(type: SettingType, fallback: T, parse: (text: string) => T): z.ZodType<T, unknown> {
   const schema: z.ZodType<T, unknown> = z
     .unknown()
     .transform((value, context): T => {
@@ -44,7 +46,7 @@ function setting<T>(type: SettingType, fallback: T, parse: (text: string) => T):
   return schema.register(SETTING_TYPES, type);
 }
 
-const orNull =
+export const orNull =
   <T>(parse: (text: string) => T) =>
   (value: string): T | null =>
     value === '' ? null : parse(value);
@@ -75,10 +77,10 @@ const numberBetween0And1 = (value: string): number => {
   return number;
 };
 
-const address = (fallback: string | null): z.ZodType<ListenAddress | null, unknown> =>
+export const address = (fallback: string | null): z.ZodType<ListenAddress | null, unknown> =>
   setting({ name: 'address' }, fallback === null ? null : parseListenAddress(fallback), orNull(parseListenAddress));
 
-const duration = (fallback: Milliseconds, low = 0, high = 24 * 3_600_000): z.ZodType<Milliseconds, unknown> =>
+export const duration = (fallback: Milliseconds, low = 0, high = 24 * 3_600_000): z.ZodType<Milliseconds, unknown> =>
   setting<Milliseconds>(
     { name: 'duration' },
     fallback,
@@ -92,7 +94,7 @@ const size = (fallback: Bytes, low: Bytes, high = Number.MAX_SAFE_INTEGER): z.Zo
     between(low, high, parseSize, (n) => `${n} bytes`),
   );
 
-const integer = (fallback: number, low: number, high: number): z.ZodType<number, unknown> =>
+export const integer = (fallback: number, low: number, high: number): z.ZodType<number, unknown> =>
   setting<number>({ name: 'integer' }, fallback, between(low, high, wholeNumber));
 
 const boolean = (fallback: boolean): z.ZodType<boolean, unknown> =>
@@ -102,7 +104,7 @@ const boolean = (fallback: boolean): z.ZodType<boolean, unknown> =>
     throw new ValueProblem('must be true or false');
   });
 
-const choice = <const C extends string>(fallback: NoInfer<C>, choices: readonly C[]): z.ZodType<C, unknown> =>
+export const choice = <const C extends string>(fallback: NoInfer<C>, choices: readonly C[]): z.ZodType<C, unknown> =>
   setting<C>({ name: 'choice', choices }, fallback, oneOf(choices));
 
 const oneOf =
@@ -118,7 +120,7 @@ const optionalText = (): z.ZodType<string | null, unknown> =>
 const optionalPath = (): z.ZodType<string | null, unknown> =>
   setting<string | null>({ name: 'path' }, null, orNull(String));
 
-const LOG_FORMATS = ['pretty', 'json'] as const;
+export const LOG_FORMATS = ['pretty', 'json'] as const;
 const D = DEFAULTS;
 
 /** Every setting, by its key in the YAML file. Unknown keys are refused. */
@@ -130,6 +132,7 @@ export const CONFIG_SCHEMA = z.strictObject({
   rtmps: z.strictObject({ listen: address(D.rtmps.listen), cert: optionalPath(), key: optionalPath() }),
   http: z.strictObject({ listen: address(D.http.listen), apiTokenFile: optionalPath() }),
   metrics: z.strictObject({ listen: address(D.metrics.listen) }),
+  streams: z.strictObject({ dir: optionalPath() }),
   store: z.strictObject({
     url: setting<string>({ name: 'store' }, D.store.url, (value) => {
       parseStoreUrl(value);

@@ -236,6 +236,19 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     meaning: 'The store cannot do conditional writes, and `store.s3.conditionalWrites` is `required`.',
     remedy: 'Use a store that can, or set it to `auto`.',
   },
+  ERR_STREAMS_DIR: {
+    meaning: 'The directory of `--streams` cannot be read.',
+    remedy: 'Check its name and its permissions.',
+  },
+  ERR_STREAMS_FILE: {
+    meaning: 'Something in a file of `--streams` cannot be obeyed; what was in force before stays in force.',
+    remedy: 'The log line says where it is, and what to write instead.',
+  },
+  ERR_STREAMS_STATE: {
+    meaning: 'What `--streams` remembers over restarts (`.streams/state.json` in the spool) cannot be read.',
+    remedy:
+      'Put the file right, or remove it: then streams get new generated keys, and recordings made before count as those of other streams.',
+  },
   ERR_STREAM_NOT_FOUND: {
     meaning: 'The API was asked for a path that has neither publisher nor viewers.',
     remedy: 'Paths are `app/name`, as in the publish URL.',
