@@ -5,7 +5,7 @@
 const MAY_IMPORT = {
   crds: [],
   kube: ['ingest/runtime'],
-  operator: ['crds', 'kube', 'ingest/runtime', 'ingest/observe'],
+  operator: ['crds', 'kube', 'ingest/runtime', 'ingest/observe', 'ingest/config'],
   // Pure: objects in, manifests out.
   'operator/compile': ['crds'],
   'ingest/bytes': [],
@@ -86,7 +86,7 @@ const RESERVED = [
   { name: 'undici', modules: '^node_modules/undici/', only: ['kube/'] },
   { name: 'aws-sdk', modules: '^node_modules/@(aws-sdk|smithy)/', only: ['ingest/upload/s3-'] },
   { name: 'prom-client-and-pino', modules: '^node_modules/(prom-client|pino|pino-pretty)/', only: ['ingest/observe/'] },
-  { name: 'zod-and-yaml', modules: '^node_modules/(zod|yaml)/', only: ['ingest/config/', 'crds/'] },
+  { name: 'zod-and-yaml', modules: '^node_modules/(zod|yaml)/', only: ['ingest/config/', 'crds/', 'operator/config/'] },
 ];
 
 const ENTRY = '^(cli|ingest/(serve|banner))\\.ts$';

@@ -56,7 +56,12 @@ const nonEmpty = (value: string): string => {
   return value;
 };
 
-const between = (low: number, high: number, parse: (text: string) => number, show: (n: number) => string = String) => {
+export const between = (
+  low: number,
+  high: number,
+  parse: (text: string) => number,
+  show: (n: number) => string = String,
+) => {
   return (value: string): number => {
     const number = parse(value);
     if (number < low || number > high) throw new ValueProblem(`must lie between ${show(low)} and ${show(high)}`);
@@ -64,7 +69,7 @@ const between = (low: number, high: number, parse: (text: string) => number, sho
   };
 };
 
-const wholeNumber = (value: string): number => {
+export const wholeNumber = (value: string): number => {
   if (!/^\d{1,15}$/.test(value)) throw new ValueProblem('must be a whole number');
   return Number(value);
 };
@@ -107,7 +112,7 @@ const boolean = (fallback: boolean): z.ZodType<boolean, unknown> =>
 export const choice = <const C extends string>(fallback: NoInfer<C>, choices: readonly C[]): z.ZodType<C, unknown> =>
   setting<C>({ name: 'choice', choices }, fallback, oneOf(choices));
 
-const oneOf =
+export const oneOf =
   <C extends string>(choices: readonly C[]) =>
   (value: string): C => {
     const found = choices.find((candidate) => candidate === value);
