@@ -55,11 +55,29 @@ function listenConflicts({ rtmp, rtmps, http, metrics }: Settings): string[] {
   return conflicts;
 }
 
-function streamConflicts({ streams }: Settings, isSet: (key: SettingKey) => boolean): string[] {
-  if (streams.dir === null || !isSet('record.all')) return [];
-  return [
-    `${named('record.all')} is set, but with ${named('streams.dir')} each stream says whether it is recorded: remove it, or set spec.recording.enabled`,
-  ];
+function streamConflicts({ streams, cluster, metrics }: Settings, isSet: (key: SettingKey) => boolean): string[] {
+  const conflicts: string[] = [];
+  const isInCluster = cluster.mode === 'kubernetes';
+  if ((streams.dir !== null || isInCluster) && isSet('record.all')) {
+    conflicts.push(
+      `${named('record.all')} is set, but each LiveStream says whether it is recorded: remove it, or set spec.recording.enabled`,
+    );
+  }
+  if (!isInCluster) return conflicts;
+  if (streams.dir !== null) {
+    conflicts.push(
+      `${named('streams.dir')} and cluster.mode kubernetes both say which streams there are: remove one of them`,
+    );
+  }
+  const missing = (['namespace', 'podName', 'podIp'] as const).filter((part) => cluster[part] === null);
+  if (missing.length > 0) {
+    const names = missing.map((part) => `cluster.${part}`).join(', ');
+    conflicts.push(`cluster.mode is kubernetes, which needs ${names} as well`);
+  }
+  if (metrics.listen === null) {
+    conflicts.push(`${named('metrics.listen')} is off, but the operator asks a pod there: set it to :9090`);
+  }
+  return conflicts;
 }
 
 function recordConflicts({ record }: Settings, isSet: (key: SettingKey) => boolean): string[] {

@@ -13,6 +13,15 @@ export const DEFAULTS = {
   http: { listen: ':8080', apiTokenFile: null },
   metrics: { listen: '127.0.0.1:9090' },
   streams: { dir: null },
+  cluster: {
+    mode: 'none',
+    namespace: null,
+    podName: null,
+    podIp: null,
+    pool: 'default',
+    kubeconfig: null,
+    spoolPersistent: true,
+  },
   store: {
     url: 'file://./recordings',
     s3: {

@@ -72,7 +72,7 @@ function resolve(
   effective: ReadonlyMap<SettingKey, Given>,
   { cwd, isTerminal }: ConfigSources,
 ): Config {
-  const { rtmps, http, streams, store, spool, record, log } = settings;
+  const { rtmps, http, streams, cluster, store, spool, record, log } = settings;
   const location = parseStoreUrl(store.url);
   const standsAlone = record.format === 'flv' || record.segmentPattern !== null || record.layout === 'flat';
   const timeline = standsAlone ? 'file' : 'recording';
@@ -81,6 +81,7 @@ function resolve(
     rtmps: { ...rtmps, cert: absolute(cwd, rtmps.cert), key: absolute(cwd, rtmps.key) },
     http: { ...http, apiTokenFile: absolute(cwd, http.apiTokenFile) },
     streams: { dir: absolute(cwd, streams.dir) },
+    cluster: { ...cluster, kubeconfig: absolute(cwd, cluster.kubeconfig) },
     store: {
       url: absoluteStoreUrl(store.url, cwd),
       s3: { ...store.s3, credentialsFile: absolute(cwd, store.s3.credentialsFile) },

@@ -138,6 +138,15 @@ export const CONFIG_SCHEMA = z.strictObject({
   http: z.strictObject({ listen: address(D.http.listen), apiTokenFile: optionalPath() }),
   metrics: z.strictObject({ listen: address(D.metrics.listen) }),
   streams: z.strictObject({ dir: optionalPath() }),
+  cluster: z.strictObject({
+    mode: choice(D.cluster.mode, ['none', 'kubernetes']),
+    namespace: optionalText(),
+    podName: optionalText(),
+    podIp: optionalText(),
+    pool: setting<string>({ name: 'text' }, D.cluster.pool, nonEmpty),
+    kubeconfig: optionalPath(),
+    spoolPersistent: boolean(D.cluster.spoolPersistent),
+  }),
   store: z.strictObject({
     url: setting<string>({ name: 'store' }, D.store.url, (value) => {
       parseStoreUrl(value);
