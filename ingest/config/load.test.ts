@@ -179,6 +179,27 @@ describe('loadConfig', () => {
   });
 });
 
+describe('settings of a pod', () => {
+  const pod = {
+    HEADWATER_CLUSTER_MODE: 'kubernetes',
+    HEADWATER_CLUSTER_NAMESPACE: 'n',
+    HEADWATER_CLUSTER_POD_NAME: 'p',
+    HEADWATER_CLUSTER_POD_IP: '10.0.0.1',
+  };
+  it.each([
+    {
+      name: 'its name and address',
+      env: { ...pod, HEADWATER_CLUSTER_POD_IP: '' },
+      want: /needs cluster\.podIp as well/,
+    },
+    { name: 'its internal port', env: { ...pod, HEADWATER_METRICS_ADDR: '' }, want: /--metrics-addr is off/ },
+    { name: 'no folder beside it', env: { ...pod, HEADWATER_STREAMS: 'x' }, want: /both say which streams there are/ },
+    { name: 'no recording of everything', env: { ...pod, HEADWATER_RECORD_ALL: 'true' }, want: /each LiveStream says/ },
+  ])('need $name', async ({ env, want }) => {
+    await expect(load([], env, true)).rejects.toThrow(want);
+  });
+});
+
 describe('the table of settings', () => {
   it.each(SETTING_KEYS)('%s can be set by its variable of the environment', async (key) => {
     const samples: Record<string, string> = {
@@ -198,6 +219,11 @@ describe('the table of settings', () => {
       'rtmps.listen': { HEADWATER_TLS_CERT: 'c', HEADWATER_TLS_KEY: 'k' },
       'rtmps.cert': { HEADWATER_TLS_LISTEN: ':9', HEADWATER_TLS_KEY: 'k' },
       'rtmps.key': { HEADWATER_TLS_LISTEN: ':9', HEADWATER_TLS_CERT: 'c' },
+      'cluster.mode': {
+        HEADWATER_CLUSTER_NAMESPACE: 'n',
+        HEADWATER_CLUSTER_POD_NAME: 'p',
+        HEADWATER_CLUSTER_POD_IP: '10.0.0.1',
+      },
       'record.fragmentDuration': { HEADWATER_RECORD_FRAGMENT_MINIMUM: '1ms' },
       'upload.retryMax': { HEADWATER_UPLOAD_RETRY_MIN: '1ms' },
       'store.s3.endpoint': { HEADWATER_STORE: 's3://bucket' },
