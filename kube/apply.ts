@@ -1,4 +1,5 @@
 import type { KubeClient } from './client.ts';
+import { type PatchOperation, removeForeignElements } from './foreign-elements.ts';
 import { KubeError } from './kube-error.ts';
 import { type KubeObject, keyOf } from './kube-object.ts';
 import { fieldsOwnedBy, isApplied } from './owned-fields.ts';
@@ -57,18 +58,37 @@ export class Applier {
       throw new KubeError('ERR_KUBE_CONFLICT', `${desired.kind} ${keyOf(desired)} is another one by now`);
     }
     if (!this.isNeeded(desired, live, options.subresource)) return { object: live!, wrote: false };
+    const object = await this.#send(resource, desired, options).catch(async (error: unknown) => {
+      const foreign = live && KubeError.is(error, 'ERR_KUBE_INVALID') ? removeForeignElements(desired, live) : [];
+      if (foreign.length === 0) throw error;
+      await this.#patch(resource, desired, foreign, options.signal);
+      return this.#send(resource, desired, options);
+    });
+    cache.assume(object);
+    return { object, wrote: true };
+  }
+
+  #send<T extends KubeObject>(resource: Resource, desired: T, options: ApplyOptions): Promise<T> {
     const { namespace, name } = desired.metadata;
     const { subresource, signal, uid } = options;
-    const body = uid === undefined ? desired : { ...desired, metadata: { ...desired.metadata, uid } };
-    const object = await this.#client.request<T>({
+    return this.#client.request<T>({
       method: 'PATCH',
       path: pathOf(resource, { namespace, name, ...(subresource && { subresource }) }),
       query: { fieldManager: this.manager, force: true, fieldValidation: 'Strict' },
       contentType: 'application/apply-patch+yaml',
+      body: uid === undefined ? desired : { ...desired, metadata: { ...desired.metadata, uid } },
+      signal,
+    });
+  }
+
+  #patch(resource: Resource, { metadata }: KubeObject, body: readonly PatchOperation[], signal?: AbortSignal) {
+    return this.#client.request({
+      method: 'PATCH',
+      path: pathOf(resource, { namespace: metadata.namespace, name: metadata.name }),
+      query: { fieldManager: this.manager },
+      contentType: 'application/json-patch+json',
       body,
       signal,
     });
-    cache.assume(object);
-    return { object, wrote: true };
   }
 }

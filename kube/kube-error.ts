@@ -5,7 +5,7 @@ export interface ApiStatus {
   readonly message?: string;
   readonly reason?: string;
   readonly code?: number;
-  readonly details?: { readonly retryAfterSeconds?: number };
+  readonly details?: { readonly retryAfterSeconds?: number; readonly causes?: readonly { readonly field?: string }[] };
 }
 
 /** Why a request failed. docs/errors.md says what each means. */
@@ -53,10 +53,10 @@ export class KubeError extends Fault {
 export function errorOfStatus(status: number, body: ApiStatus, what: string, retryAfterMs = 0): KubeError {
   const said = body.message ?? body.reason ?? 'no reason given';
   const wait = retryAfterMs || (body.details?.retryAfterSeconds ?? 0) * 1000;
-  return new KubeError(codeOf(status, body.reason), `${what}: ${status} ${said}`, { status, retryAfterMs: wait });
+  return new KubeError(codeOf(status, body), `${what}: ${status} ${said}`, { status, retryAfterMs: wait });
 }
 
-function codeOf(status: number, reason: string | undefined): KubeFault {
+function codeOf(status: number, { reason, details }: ApiStatus): KubeFault {
   switch (status) {
     case 401:
       return 'ERR_KUBE_UNAUTHORIZED';
@@ -70,6 +70,9 @@ function codeOf(status: number, reason: string | undefined): KubeFault {
       return 'ERR_KUBE_GONE';
     case 429:
       return 'ERR_KUBE_THROTTLED';
+    case 422:
+      // The uid that was given is another object's.
+      return details?.causes?.some(({ field }) => field === 'metadata.uid') ? 'ERR_KUBE_CONFLICT' : 'ERR_KUBE_INVALID';
     default:
       // A list page whose token is too old is told by its reason.
       if (reason === 'Expired' || reason === 'Gone') return 'ERR_KUBE_GONE';

@@ -1,10 +1,9 @@
+import { isObject, isWithin, type Json } from './json.ts';
 import type { KubeObject, OwnedFields } from './kube-object.ts';
 
 /** Fields that say which object it is: server-side apply never counts them as owned. */
 const IDENTITY: ReadonlySet<string> = new Set(['apiVersion', 'kind']);
 const IDENTITY_IN_METADATA: ReadonlySet<string> = new Set(['name', 'namespace']);
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** What the manager owns of `object` through server-side apply, or undefined where it never applied anything. */
 export function fieldsOwnedBy(object: KubeObject, manager: string, subresource?: string): OwnedFields | undefined {
@@ -83,25 +82,7 @@ function withDefaults(element: Json): Json {
   return 'port' in element && !('protocol' in element) ? { ...element, protocol: 'TCP' } : element;
 }
 
-/** Whether all of `part` is in `whole`: the server adds defaults to what was asked for. Lists have the same length. */
-function isWithin(part: unknown, whole: unknown): boolean {
-  if (Array.isArray(part)) {
-    return (
-      Array.isArray(whole) && part.length === whole.length && part.every((each, index) => isWithin(each, whole[index]))
-    );
-  }
-  if (!isObject(part)) return part === whole;
-  return (
-    isObject(whole) &&
-    Object.entries(part).every(([name, value]) => value === undefined || isWithin(value, whole[name]))
-  );
-}
-
 const isLeaf = (owned: OwnedFields): boolean => Object.keys(owned).every((step) => step === '.');
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function omit(object: Json, names: ReadonlySet<string>): Json {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.has(name)));
