@@ -1,0 +1,28 @@
+{{/* What the operator may do in the namespaces that it watches. */}}
+{{- define "headwater.operatorRules" -}}
+- apiGroups: [headwater.dev]
+  resources: [livestreams]
+  verbs: [get, list, watch, patch]
+- apiGroups: [headwater.dev]
+  resources: [recordingpolicies]
+  verbs: [get, list, watch]
+- apiGroups: [headwater.dev]
+  resources: [livestreams/status]
+  verbs: [get, patch]
+- apiGroups: [headwater.dev]
+  resources: [livestreams/finalizers]
+  verbs: [update]
+# Read by name and watched as metadata; the admission policy keeps writes to three types.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: ["", events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
