@@ -52,6 +52,13 @@ export const ANNOTATIONS = {
   address: `${GROUP}/address`,
   internalPort: `${GROUP}/internal-port`,
   draining: `${GROUP}/draining`,
+  /** On a claim Lease: the publication that its holder has, or had last. */
+  publication: `${GROUP}/publication`,
+  epoch: `${GROUP}/epoch`,
+  recording: `${GROUP}/recording`,
+  /** RFC 3339. */
+  publishedAt: `${GROUP}/published-at`,
+  lastMediaAt: `${GROUP}/last-media-at`,
 } as const;
 
 /** Holds a LiveStream only while a publication is live, a backlog exists or recordings are to be deleted. */

@@ -21,6 +21,9 @@ export class SinglePod implements Ownership {
     return { pub: randomPub(), epoch };
   }
 
+  /** Nobody else waits for it. */
+  release(): void {}
+
   seen(path: string, epoch: number): void {
     const now = this.#nowSeconds();
     for (const [other, last] of this.#ahead) {

@@ -33,6 +33,8 @@ export interface HubOptions {
   readonly pathSettings?: (path: string) => PathSettings | undefined;
   /** Gives each publication its name and its place in the order of its path. */
   readonly claim: (path: string) => { readonly pub: string; readonly epoch: number };
+  /** A publication has ended. `lastMediaAt`: `performance.now()` of its last frame, or of its acceptance. */
+  readonly release?: (info: PublicationInfo, lastMediaAt: number) => void;
   /** Makes what reads every publication beside the viewers: the recorder, statistics. */
   readonly taps: readonly ((info: PublicationInfo) => MediaSink | undefined)[];
   readonly log: Log;
@@ -178,7 +180,8 @@ export class Hub {
         if (reason === 'stalled') meter.count('headwater_viewers_evicted_total', reason);
         this.#options.onViewer?.(path, reason, stream.viewerCount);
       },
-      onPublicationEnded: (info, cause) => {
+      onPublicationEnded: ({ info, lastMediaAt }, cause) => {
+        this.#options.release?.(info, lastMediaAt);
         meter.count('headwater_publications_ended_total', cause);
         this.#options.log.info(
           { stream_key: info.path, conn_id: info.connId, pub: info.pub, cause },

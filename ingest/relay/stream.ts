@@ -52,7 +52,7 @@ export interface StreamOptions {
   readonly media: Omit<LivePathOptions, 'onDirty'>;
   readonly onDirty: (stream: Stream) => void;
   readonly onViewerLeft: (viewer: Viewer, reason: ViewerEnd | 'left') => void;
-  readonly onPublicationEnded: (info: PublicationInfo, cause: EndCause) => void;
+  readonly onPublicationEnded: (publication: Publication, cause: EndCause) => void;
   readonly onTapFailed: (info: PublicationInfo, error: unknown) => void;
   /** Nothing is left of it. */
   readonly onIdle: (stream: Stream) => void;
@@ -185,7 +185,7 @@ export class Stream implements Flushable {
   onEnded(publication: Publication, cause: EndCause): void {
     this.#publication = undefined;
     this.#publisher = undefined;
-    this.#options.onPublicationEnded(publication.info, cause);
+    this.#options.onPublicationEnded(publication, cause);
     this.#options.onDirty(this);
     const { unpublishGrace, holdViewers } = this.#options.settings;
     const waiting = this.#release();
