@@ -149,7 +149,7 @@ export class KubeClient implements AsyncDisposable {
   }
 
   async #once<T>(request: KubeRequest): Promise<T> {
-    const late = AbortSignal.timeout(request.timeoutMs ?? REQUEST_TIMEOUT_MS);
+    const late = AbortSignal.timeout(Math.ceil(request.timeoutMs ?? REQUEST_TIMEOUT_MS));
     const signal = request.signal ? AbortSignal.any([request.signal, late]) : late;
     try {
       const { statusCode, headers, body } = await this.#send({ ...request, signal }, {});
@@ -184,7 +184,7 @@ export class KubeClient implements AsyncDisposable {
         },
         body: body === undefined ? null : JSON.stringify(body),
         signal: signal ?? null,
-        headersTimeout: timeoutMs,
+        headersTimeout: Math.ceil(timeoutMs),
         ...timeouts,
       });
       this.#meter.count('headwater_kube_requests_total', String(answer.statusCode));

@@ -68,9 +68,8 @@ function matchesList(desired: readonly unknown[], live: readonly unknown[], owne
   });
 }
 
-/** The live value is not known: the names of the fields below must be the same. */
+/** The live value is not known: the names of the fields below must be the same, as in the `data` of a Secret. */
 function matchesUnseen(desired: unknown, owned: OwnedFields): boolean {
-  if (isLeaf(owned)) return true;
   if (!isObject(desired)) return true;
   const wanted = Object.entries(desired).filter(([, value]) => value !== undefined);
   const fields = Object.keys(owned).filter((step) => step !== '.');

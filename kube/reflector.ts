@@ -58,8 +58,8 @@ const PAGE_SIZE = 500;
 const WATCH_SECONDS = [240, 480] as const;
 /** How often a list that expires while its pages are read is begun again. */
 const MAX_LIST_RESTARTS = 3;
-/** After so many failures in a row all is listed anew: the version may be one that this server never had (a restored etcd). */
-const FAILURES_BEFORE_LIST = 5;
+/** After so many refusals in a row all is listed anew: the version may be one that this server never had (a restored etcd). */
+const REFUSALS_BEFORE_LIST = 5;
 
 /** How a watch ended: after news, in good order without any, or with an error. */
 type WatchEnd = 'told' | 'quiet' | 'failed';
@@ -87,7 +87,8 @@ export class Reflector<T extends KubeObject> {
   readonly #synced = Promise.withResolvers<void>();
   #hasSynced = false;
   #version: string | undefined;
-  #failures = 0;
+  /** Answers with an error, since the last event. */
+  #refusals = 0;
   /** Counts the watches that were opened. */
   #watches = 0;
   #heardAt = performance.now();
@@ -150,6 +151,7 @@ export class Reflector<T extends KubeObject> {
       const { items, version } = await this.#list<T>(this.#options.metadataOnly ?? false, signal);
       this.#cache.replace(items, version);
       this.#version = version;
+      this.#refusals = 0;
       this.#hasSynced = true;
       this.#synced.resolve();
     }
@@ -159,8 +161,8 @@ export class Reflector<T extends KubeObject> {
   #failed(error: unknown, signal: AbortSignal): WatchEnd {
     if (signal.aborted) return 'failed';
     const code = error instanceof KubeError ? error.code : 'ERR_INTERNAL';
-    this.#failures += 1;
-    if (code === 'ERR_KUBE_GONE' || this.#failures % FAILURES_BEFORE_LIST === 0) this.#version = undefined;
+    if (error instanceof KubeError && error.status > 0) this.#refusals += 1;
+    if (code === 'ERR_KUBE_GONE' || this.#refusals >= REFUSALS_BEFORE_LIST) this.#version = undefined;
     this.#meter.count('headwater_kube_watch_failures_total', code);
     const level = code === 'ERR_KUBE_GONE' ? 'info' : 'warn';
     this.#log[level]({ err: error, code }, 'watch failed');
@@ -247,7 +249,7 @@ export class Reflector<T extends KubeObject> {
       this.#heard();
       for (const event of lines.push(bytes)) {
         this.#take(event);
-        this.#failures = 0;
+        this.#refusals = 0;
         end = 'told';
       }
     }
