@@ -30,18 +30,18 @@ describe('Dockerfile', () => {
   });
 
   it('copies all that the program imports at run time', () => {
-    const copied = ['cli.ts', 'ingest/', 'package.json', 'node_modules'];
-    for (const [, imported] of read('cli.ts').matchAll(/from '\.\/([^']+)'/g)) {
+    const copied = all('COPY').flatMap((rest) => rest.split(/\s+/).slice(0, -1));
+    for (const [, imported] of read('cli.ts').matchAll(/(?:from |import\()'\.\/([^']+)'/g)) {
       expect(
-        copied.some((prefix) => imported!.startsWith(prefix)),
+        copied.some((prefix) => imported === prefix || imported!.startsWith(`${prefix}/`)),
         imported,
       ).toBe(true);
     }
   });
 
   it('runs the command line without a shell', () => {
-    expect(JSON.parse(last('ENTRYPOINT'))).toEqual(['node', packageJson.bin.headwater]);
-    expect(JSON.parse(last('CMD'))).toEqual(['serve']);
+    expect(JSON.parse(last('ENTRYPOINT'))).toEqual(['node', `/app/${packageJson.bin.headwater}`]);
+    expect(JSON.parse(last('CMD'))).toEqual(['serve', '--metrics-addr', ':9090']);
   });
 
   it('runs as a user without rights, after everything that needs them', () => {
@@ -52,7 +52,11 @@ describe('Dockerfile', () => {
 
   it('writes to the volume alone: the root file system may be read-only', () => {
     expect(JSON.parse(last('VOLUME'))).toEqual(['/data']);
-    expect(last('ENV')).toContain('HEADWATER_STORE=file:///data/');
+    expect(last('WORKDIR')).toBe('/data');
+  });
+
+  it('sets nothing that would count before a configuration file', () => {
+    expect(last('ENV')).toBe('NODE_ENV=production');
   });
 
   it('installs by the lock file, without development tools', () => {
