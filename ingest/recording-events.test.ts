@@ -64,7 +64,7 @@ describe('recordings as the API tells of them', () => {
     const feed = new LifecycleFeed();
     feed.subscribe((event) => told.push(event));
     list = new RecordingList(queue);
-    events = new RecordingEvents(queue, () => ({ ...store, url: 's3://b/' }), feed);
+    events = new RecordingEvents(queue, () => [{ ...store, url: 's3://b/' }], feed);
   });
   afterEach(() => {
     events[Symbol.dispose]();

@@ -1,7 +1,7 @@
 import { TICKS_PER_SECOND } from './media/media-event.ts';
 import type { LifecycleFeed } from './observe/lifecycle-feed.ts';
 import type { QueuedPublication, SpoolQueue } from './spool/spool-queue.ts';
-import type { StoreState } from './upload/outage-gate.ts';
+import type { StoreStatus } from './upload/uploader.ts';
 
 /** How often the store's state is asked for, ms; only while somebody listens. */
 const LOOK_MS = 1_000;
@@ -17,15 +17,16 @@ interface Said {
 /** Tells the feed what becomes of recordings: compares what the queue holds with what was said of it. */
 export class RecordingEvents implements Disposable {
   readonly #feed: LifecycleFeed;
-  readonly #store: () => StoreState & { readonly url: string };
+  readonly #stores: () => readonly StoreStatus[];
   readonly #said = new WeakMap<QueuedPublication, Said>();
   readonly #unsubscribe: () => void;
   readonly #timer: NodeJS.Timeout;
-  #wasAvailable = true;
+  /** Stores that were said to be away. */
+  readonly #away = new Set<string>();
 
-  constructor(queue: SpoolQueue, store: () => StoreState & { readonly url: string }, feed: LifecycleFeed) {
+  constructor(queue: SpoolQueue, stores: () => readonly StoreStatus[], feed: LifecycleFeed) {
     this.#feed = feed;
-    this.#store = store;
+    this.#stores = stores;
     this.#unsubscribe = queue.onChange((publication) => this.#compare(publication));
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
   }
@@ -73,13 +74,17 @@ export class RecordingEvents implements Disposable {
 
   #look(): void {
     if (!this.#feed.isHeard) return;
-    const state = this.#store();
-    if (state.available === this.#wasAvailable) return;
-    this.#wasAvailable = state.available;
-    const { url: store } = state;
-    this.#feed.publish(
-      state.available ? { type: 'store-available', store } : { type: 'store-unavailable', store, code: state.code },
-    );
+    for (const state of this.#stores()) {
+      const { url: store } = state;
+      if (state.available === !this.#away.has(store)) continue;
+      if (state.available) {
+        this.#away.delete(store);
+        this.#feed.publish({ type: 'store-available', store });
+      } else {
+        this.#away.add(store);
+        this.#feed.publish({ type: 'store-unavailable', store, code: state.code });
+      }
+    }
   }
 }
 

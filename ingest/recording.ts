@@ -1,4 +1,3 @@
-import type { Ownership } from './cluster/ownership.ts';
 import type { Config } from './config/schema.ts';
 import { TICKS_PER_SECOND } from './media/media-event.ts';
 import type { MediaSink, PublicationInfo } from './media/publication.ts';
@@ -6,25 +5,36 @@ import type { LifecycleFeed } from './observe/lifecycle-feed.ts';
 import { Recorder } from './record/recorder.ts';
 import { RecordingEvents } from './recording-events.ts';
 import { RecordingList, type RecordingView } from './recording-list.ts';
+import type { RecordingPolicies } from './recording-policies.ts';
+import { RecordingReports } from './recording-reports.ts';
 import type { Log } from './runtime/log.ts';
 import type { Meter } from './runtime/meter.ts';
 import type { RecordingViews } from './serve/stream-view.ts';
-import { Layout } from './spool/layout.ts';
-import { SegmentNames } from './spool/segment-names.ts';
+import type { PublicationHeader } from './spool/segment-entry.ts';
+import { SegmentNaming } from './spool/segment-naming.ts';
 import { Spool } from './spool/spool.ts';
 import type { QueuedPublication } from './spool/spool-queue.ts';
 import type { ObjectStore } from './upload/object-store.ts';
-import { existingNames, openStore } from './upload/open-store.ts';
-import { Uploader } from './upload/uploader.ts';
+import { existingNames } from './upload/open-store.ts';
+import { type StoreAccess, StorePool } from './upload/store-pool.ts';
+import { Uploader, type UploadTarget } from './upload/uploader.ts';
 
-/** Everything between a publication and the store: recorder, spool, uploader. */
+/** What a recording is made of. */
+interface Parts {
+  readonly naming: SegmentNaming;
+  readonly spool: Spool;
+  readonly stores: StorePool;
+  readonly policies: RecordingPolicies;
+}
+
+/** Everything between a publication and the stores: recorder, spool, uploader. */
 export class Recording implements RecordingViews, AsyncDisposable {
+  readonly reports: RecordingReports;
   readonly #config: Config;
   readonly #log: Log;
   readonly #meter: Meter;
-  readonly #layout: Layout;
+  readonly #parts: Parts;
   readonly #spool: Spool;
-  readonly #store: ObjectStore;
   readonly #recorder: Recorder;
   readonly #list: RecordingList;
   #uploader: Uploader | undefined;
@@ -32,36 +42,28 @@ export class Recording implements RecordingViews, AsyncDisposable {
   #isStopped = false;
 
   /** @throws Fault ERR_SPOOL_LOCKED, ERR_CONFIG_PATTERN */
-  static async open(config: Config, ownership: Ownership, log: Log, meter: Meter): Promise<Recording> {
-    const layout = new Layout(config.record);
-    for (const warning of layout.warnings) log.warn({ pattern: config.record.segmentPattern }, warning);
-    const names = new SegmentNames(layout, existingNames(config.store.url));
-    const store = await openStore(config, log);
-    const spool = await Spool.open({ settings: config.spool, names, log, meter });
-    return new Recording(config, { layout, names, spool, store }, ownership, log, meter);
+  static async open(config: Config, policies: RecordingPolicies, log: Log, meter: Meter): Promise<Recording> {
+    const naming = new SegmentNaming(config.record, (url) => existingNames(url ?? config.store.url));
+    for (const warning of naming.layoutOf({}).warnings) log.warn({ pattern: config.record.segmentPattern }, warning);
+    const spool = await Spool.open({ settings: config.spool, names: naming, log, meter });
+    return new Recording(config, { naming, spool, stores: new StorePool(config, log), policies }, log, meter);
   }
 
-  private constructor(
-    config: Config,
-    parts: {
-      readonly layout: Layout;
-      readonly names: SegmentNames;
-      readonly spool: Spool;
-      readonly store: ObjectStore;
-    },
-    ownership: Ownership,
-    log: Log,
-    meter: Meter,
-  ) {
+  private constructor(config: Config, parts: Parts, log: Log, meter: Meter) {
+    const { spool, naming } = parts;
     this.#config = config;
     this.#log = log;
     this.#meter = meter;
-    this.#layout = parts.layout;
-    this.#spool = parts.spool;
-    this.#store = parts.store;
-    this.#list = new RecordingList(parts.spool);
-    this.#recorder = new Recorder({ spool: parts.spool, names: parts.names, settings: config.record, log, meter });
-    for (const { path, epoch } of parts.spool.headers) ownership.seen(path, epoch);
+    this.#parts = parts;
+    this.#spool = spool;
+    this.#list = new RecordingList(spool);
+    this.#recorder = new Recorder({ spool, names: naming, settings: config.record, log, meter });
+    this.reports = new RecordingReports({
+      queue: spool,
+      recorder: (path) => this.#recorder.status(path),
+      upload: () => this.#uploader?.status(),
+      usage: () => spool.usage,
+    });
     meter.gauge('headwater_recording_seconds_at_risk', () => {
       let seconds = 0;
       for (const path of new Set(this.paths())) seconds += this.secondsAtRisk(path);
@@ -71,16 +73,36 @@ export class Recording implements RecordingViews, AsyncDisposable {
 
   /** The listeners are open: uploading begins, with what an earlier process left. `feed` is told what becomes of it. */
   start(feed: LifecycleFeed): void {
-    const { upload } = this.#config;
-    const common = { queue: this.#spool, store: this.#store, layout: this.#layout, log: this.#log, meter: this.#meter };
-    const uploader = new Uploader({ ...common, settings: upload });
+    const { upload: settings } = this.#config;
+    const common = { queue: this.#spool, log: this.#log, meter: this.#meter };
+    const uploader = new Uploader({ ...common, settings, targets: { of: (header) => this.#targetOf(header) } });
     this.#uploader = uploader;
-    this.#events = new RecordingEvents(this.#spool, () => uploader.status().store, feed);
+    this.#events = new RecordingEvents(this.#spool, () => uploader.status().stores, feed);
   }
 
-  /** The sink that records a publication. */
-  record(info: PublicationInfo): MediaSink {
-    return this.#recorder.record(info);
+  /** The sink that records a publication; undefined where it is not recorded. */
+  record(info: PublicationInfo): MediaSink | undefined {
+    const policy = this.#parts.policies.policyOf(info);
+    if (policy === undefined) return undefined;
+    return this.#recorder.record(info, policy === 'settings' ? undefined : policy);
+  }
+
+  /** Stores or credentials of streams have changed. */
+  async refresh(): Promise<void> {
+    await this.#uploader?.refresh();
+  }
+
+  /** The store that is meant; without `access` that of the settings. */
+  store(access?: StoreAccess): Promise<ObjectStore> {
+    return this.#parts.stores.open(access, this.#uploader?.storesInUse ?? new Set());
+  }
+
+  async #targetOf(header: PublicationHeader): Promise<UploadTarget | undefined> {
+    const { policies, naming } = this.#parts;
+    const access = policies.accessOf(header);
+    if (access === undefined) return undefined;
+    const store = await this.store(access === 'settings' ? undefined : access);
+    return { store, layout: naming.layoutOf(header) };
   }
 
   /** Finalises every open segment, then uploads what waits, for `shutdown.flush` at most. */
@@ -103,8 +125,14 @@ export class Recording implements RecordingViews, AsyncDisposable {
     await this.#uploader?.[Symbol.asyncDispose]();
     this.#events?.[Symbol.dispose]();
     this.#list[Symbol.dispose]();
+    this.reports[Symbol.dispose]();
     await this.#spool[Symbol.asyncDispose]();
-    await this.#store[Symbol.asyncDispose]();
+    await this.#parts.stores[Symbol.asyncDispose]();
+  }
+
+  /** Of every publication in the spool. */
+  get headers(): readonly PublicationHeader[] {
+    return this.#spool.headers;
   }
 
   /** Whether the spool holds something of the stream with this uid. */
@@ -128,7 +156,7 @@ export class Recording implements RecordingViews, AsyncDisposable {
       pendingSegments: own.reduce((sum, { segments }) => sum + segments, 0),
       pendingBytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
       publications: own.map(({ pub, segments, storedThrough }) => ({ pub, pendingSegments: segments, storedThrough })),
-      store: status.store,
+      store: own.at(-1)!.store,
     };
   }
 

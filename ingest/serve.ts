@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { baseUrl, type OpenPorts } from './banner.ts';
-import { SinglePod } from './cluster/single-pod.ts';
 import type { Config } from './config/schema.ts';
-import type { MediaSink, PublicationInfo } from './media/publication.ts';
+import type { PublicationInfo } from './media/publication.ts';
 import { LifecycleFeed } from './observe/lifecycle-feed.ts';
 import { Metrics } from './observe/metrics.ts';
 import { PublicationEvents } from './observe/publication-events.ts';
@@ -42,22 +41,24 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   const closing = new AbortController();
   stack.defer(() => closing.abort());
   const metrics = stack.use(new Metrics());
-  const ownership = new SinglePod();
-
-  const recording = config.record.all ? stack.use(await Recording.open(config, ownership, log, metrics)) : undefined;
-  const streams = stack.use(await Streams.open(config, (uid) => recording?.hasBacklog(uid) ?? false, log));
-  const { authorizer } = streams;
+  const streams = new Streams(config, log);
+  const recording = streams.recordings && stack.use(await Recording.open(config, streams.recordings, log, metrics));
+  stack.use(streams);
+  await streams.load({ hasBacklog: (uid) => recording?.hasBacklog(uid) ?? false, meter: metrics });
+  const { authorizer, ownership } = streams;
+  for (const { path, epoch } of recording?.headers ?? []) ownership.seen(path, epoch);
   const meters = new StreamMeters();
   const feed = new LifecycleFeed();
   const hub = new Hub({
     settings: { ...config.relay, ...config.play, chunkSize: config.rtmp.chunkSize, viewer: config.viewer },
     pathSettings: (path) => streams.settingsOf(path),
     claim: (path) => ownership.claim(path),
+    release: (info, at) => ownership.release({ info, lastMediaAt: Date.now() - (performance.now() - at) }),
     taps: [
       (info) => new PublicationLog(log.child({ conn_id: info.connId, stream_key: info.path }), metrics),
       (info) => meters.follow(info),
       (info) => new PublicationEvents(info, feed),
-      ...(recording === undefined ? [] : [(info: PublicationInfo): MediaSink => recording.record(info)]),
+      ...(recording === undefined ? [] : [(info: PublicationInfo) => recording.record(info)]),
     ],
     log,
     meter: metrics,
@@ -108,7 +109,8 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   }
   if (config.http.listen) ports.http = await http.listen(config.http.listen, 'HTTP');
   if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
-  streams.start(hub, baseUrl('rtmp', config.rtmp.listen, ports.rtmp));
+  const rtmpUrl = baseUrl('rtmp', config.rtmp.listen, ports.rtmp);
+  streams.start(hub, { rtmpUrl, internal: ports.metrics });
   isReady = true;
   log.info({ version, ...ports }, 'server started');
   recording?.start(feed);

@@ -3,6 +3,10 @@ import { POOL_DEFAULTS, type PoolDefaults } from '../crds/pool-defaults.ts';
 import type { StreamConfig } from '../crds/stream-config.ts';
 import { ALLOW_ALL, type Authorizer } from './auth/authorizer.ts';
 import { isRevoked, StreamAuthorizer } from './auth/stream-authorizer.ts';
+import type { KubernetesPod } from './cluster/kubernetes.ts';
+import type { PodIdentity } from './cluster/kubernetes-heartbeat.ts';
+import type { Ownership } from './cluster/ownership.ts';
+import { SinglePod } from './cluster/single-pod.ts';
 import { StoreBook } from './cluster/store-book.ts';
 import { StreamSet } from './cluster/stream-set.ts';
 import { StreamsDir } from './cluster/streams-dir.ts';
@@ -10,10 +14,13 @@ import { TombstoneSet } from './cluster/tombstone-set.ts';
 import type { Config } from './config/schema.ts';
 import { parseStoreUrl } from './config/store-url.ts';
 import { ValueProblem } from './config/units.ts';
+import { RECORD_ALL, type RecordingPolicies, StreamRecordingPolicies } from './recording-policies.ts';
 import type { Hub, PlayProtocol } from './relay/hub.ts';
 import type { PathSettings } from './relay/stream.ts';
 import { Fault } from './runtime/fault.ts';
 import type { Log } from './runtime/log.ts';
+import type { Meter } from './runtime/meter.ts';
+import { recordingId } from './spool/layout.ts';
 import { parsePattern } from './spool/segment-pattern.ts';
 
 /** Folder in the spool for what must outlive the process and is no media. */
@@ -24,48 +31,123 @@ const WATCHED_AS: { readonly [P in PlayProtocol]: StreamConfig['playback']['prot
   'http-flv': 'HTTPFLV',
 };
 
-/** Which streams are served, and how each: all that come, or those that are configured. */
+/** What streams are loaded with. */
+export interface StreamsLoad {
+  /** Whether the spool still holds something of a stream. */
+  readonly hasBacklog: (uid: string) => boolean;
+  readonly meter: Meter;
+}
+
+/** Which streams are served, and how each: all that come, or those that are configured in files or by an API server. */
 export class Streams implements AsyncDisposable {
   readonly book = new StoreBook();
   readonly tombstones = new TombstoneSet();
   readonly set = new StreamSet(problemOf);
   readonly authorizer: Authorizer;
-  readonly #isOpen: boolean;
+  /** What is recorded, and how; undefined: nothing is. */
+  readonly recordings: RecordingPolicies | undefined;
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #single = new SinglePod();
   #dir: StreamsDir | undefined;
+  #pod: KubernetesPod | undefined;
 
-  /** Reads what is configured. `hasBacklog`: whether the spool still holds something of a stream. @throws Fault ERR_STREAMS_DIR, ERR_STREAMS_STATE */
-  static async open(config: Config, hasBacklog: (uid: string) => boolean, log: Log): Promise<Streams> {
-    const streams = new Streams(config.streams.dir === null);
-    const { dir } = config.streams;
-    if (dir === null) return streams;
-    const { set, book, tombstones } = streams;
-    const stateDir = path.join(config.spool.dir, STATE_FOLDER);
-    const pool = poolOf(config);
-    streams.#dir = await StreamsDir.open({ dir, stateDir, pool, set, book, tombstones, hasBacklog, log });
-    return streams;
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#log = log;
+    if (this.isConfigured) {
+      this.authorizer = new StreamAuthorizer((path) => this.set.of(path));
+      this.recordings = new StreamRecordingPolicies(config.record, this.set, this.book);
+    } else {
+      this.authorizer = ALLOW_ALL;
+      this.recordings = config.record.all ? RECORD_ALL : undefined;
+    }
   }
 
-  private constructor(isOpen: boolean) {
-    this.#isOpen = isOpen;
-    this.authorizer = isOpen ? ALLOW_ALL : new StreamAuthorizer((path) => this.set.of(path));
+  /** Only certain streams are served. */
+  get isConfigured(): boolean {
+    return this.#config.streams.dir !== null || this.pod !== undefined;
+  }
+
+  /** Who this process is in its pool; undefined without one. */
+  get pod(): PodIdentity | undefined {
+    const { mode, namespace, pool, podName, podIp } = this.#config.cluster;
+    if (mode !== 'kubernetes' || namespace === null || podName === null || podIp === null) return undefined;
+    return { namespace, pool, podName, podIp };
+  }
+
+  get ownership(): Ownership {
+    return this.#pod?.claims ?? this.#single;
+  }
+
+  /** Whether it is known which streams there are. */
+  get isLoaded(): boolean {
+    return this.#pod?.isLoaded ?? true;
+  }
+
+  /** Signs requests within the pool; undefined where there is none, or it is not known. */
+  get relayKey(): string | undefined {
+    return this.#pod?.relayKey;
+  }
+
+  get isDraining(): boolean {
+    return this.#pod?.isDraining ?? false;
+  }
+
+  /** Reads what is configured. @throws Fault ERR_STREAMS_DIR, ERR_STREAMS_STATE, ERR_KUBE_CONFIG */
+  async load({ hasBacklog, meter }: StreamsLoad): Promise<void> {
+    const { set, book, tombstones } = this;
+    const { streams, cluster, spool } = this.#config;
+    const common = { set, book, tombstones, hasBacklog, stateDir: path.join(spool.dir, STATE_FOLDER), log: this.#log };
+    if (streams.dir !== null) {
+      this.#dir = await StreamsDir.open({ ...common, dir: streams.dir, pool: poolOf(this.#config) });
+    } else if (this.pod !== undefined) {
+      const { KubernetesPod } = await import('./cluster/kubernetes.ts');
+      const recordingOf = (claim: { readonly startedAt: Date; readonly epoch: number }) =>
+        recordingId(claim.startedAt, claim.epoch);
+      const { pod } = this;
+      this.#pod = await KubernetesPod.open({ ...common, pod, kubeconfig: cluster.kubeconfig, recordingOf, meter });
+    }
+    if (this.isConfigured) meter.gauge('headwater_streams_configured', () => this.#states());
   }
 
   /** Settings that a path has of its own. */
   settingsOf(path: string): PathSettings | undefined {
-    return this.#isOpen ? undefined : this.set.of(path);
+    return this.isConfigured ? this.set.of(path) : undefined;
   }
 
   /** The listeners are open: changes are followed, and who may stay no more is cut. */
-  start(hub: Hub, rtmpUrl: string | undefined): void {
+  start(hub: Hub, ports: { readonly rtmpUrl: string | undefined; readonly internal: number | undefined }): void {
     this.set.onChange(({ path, config }) => {
       hub.revoke(path, (grant) => isRevoked(grant, config));
       hub.dismiss(path, (protocol) => mayWatch(config, protocol));
     });
-    this.#dir?.start(rtmpUrl);
+    this.#dir?.start(ports.rtmpUrl);
+    this.#pod?.start(ports.internal ?? 0);
+  }
+
+  /** Others are told that no new publishers are taken. */
+  async drain(): Promise<void> {
+    await this.#pod?.drain();
+  }
+
+  /** Everything is done. */
+  async end(): Promise<void> {
+    await this.#pod?.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#dir?.[Symbol.asyncDispose]();
+    await this.#pod?.[Symbol.asyncDispose]();
+  }
+
+  #states(): ReadonlyMap<string, number> {
+    const states = new Map<string, number>(['active', 'suspended', 'deleting', 'refused'].map((state) => [state, 0]));
+    for (const { config, refusal } of this.set.streams) {
+      const state = refusal !== undefined ? 'refused' : (config?.state ?? 'refused');
+      states.set(state, states.get(state)! + 1);
+    }
+    return states;
   }
 }
 

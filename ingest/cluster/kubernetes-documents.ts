@@ -43,9 +43,7 @@ export function readRuntimeSecret(secret: Secret): RuntimeDocument | undefined {
 }
 
 interface Schema<T> {
-  safeParse(
-    value: unknown,
-  ):
+  safeParse(value: unknown):
     | { readonly success: true; readonly data: T }
     | {
         readonly success: false;

@@ -129,7 +129,7 @@ export class DiskSide {
     await publication.flush();
     if (hasEnded()) return;
     await spool.makeRoom();
-    if (spool.isStopped) throw fullFault();
+    if (spool.isStopped(header)) throw fullFault();
     if (this.queuedBytes > settings.queueBytes / 2) throw new Fault('ERR_RECORD_OVERLOAD', 'the disk is too slow');
     await publication.probe();
   }

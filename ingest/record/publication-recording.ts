@@ -63,7 +63,7 @@ export class PublicationRecording implements MediaSink {
   constructor(info: PublicationInfo, tools: RecordingTools) {
     this.info = info;
     this.#tools = tools;
-    this.#header = headerOf(info, 'fmp4', tools.settings);
+    this.#header = headerOf(info, 'fmp4', tools);
     this.#log = tools.log.child({ conn_id: info.connId, stream_key: info.path });
     this.#survey = new TrackSurvey(tools.settings);
     this.#buffer = new StartBuffer(tools.settings.queueBytes);
@@ -105,7 +105,7 @@ export class PublicationRecording implements MediaSink {
   /** Called every 100 ms or so. */
   onTick(): void {
     this.#take?.onTick(this.#tools.monotonicMs());
-    if (this.#take && this.#tools.spool.isStopped) this.#pause('disk-full', fullFault());
+    if (this.#take && this.#tools.spool.isStopped(this.#header)) this.#pause('disk-full', fullFault());
   }
 
   /** Ends it if the publisher has not, and waits no longer than one more try for a disk that refuses. */
@@ -140,7 +140,7 @@ export class PublicationRecording implements MediaSink {
   #open(): void {
     this.#state = 'opening';
     const format = formatOf(this.#survey.tracks, this.#tools.settings, this.#log);
-    this.#header = headerOf(this.info, format, this.#tools.settings);
+    this.#header = headerOf(this.info, format, this.#tools);
     this.#disk.open(this.#header).then(
       () => {
         this.#state = 'armed';

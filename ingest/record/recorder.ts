@@ -2,20 +2,24 @@ import type { Config } from '../config/schema.ts';
 import type { MediaSink, PublicationInfo } from '../media/publication.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
-import type { SegmentNames } from '../spool/segment-names.ts';
+import type { RecordingFacts } from '../spool/segment-entry.ts';
+import type { NameSource } from '../spool/segment-names.ts';
 import type { Spool } from '../spool/spool.ts';
 import { PublicationRecording } from './publication-recording.ts';
-import type { RecordingTools } from './recording-plan.ts';
+import type { RecordingPolicy, RecordingTools } from './recording-plan.ts';
 import type { RecordingStatus } from './recording-status.ts';
 
 /** What a recorder is made of. */
 export interface RecorderOptions {
   readonly spool: Spool;
-  readonly names: SegmentNames;
+  readonly names: NameSource;
   readonly settings: Config['record'];
   readonly log: Log;
   readonly meter: Meter;
 }
+
+/** Of what is recorded as the settings say. */
+const NO_FACTS: RecordingFacts = { owner: '' };
 
 /** One timer for all recordings: what no longer comes must be made durable too. */
 const TICK_MS = 100;
@@ -28,12 +32,15 @@ export class Recorder implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: RecorderOptions) {
-    this.#tools = { ...options, nowMs: Date.now, monotonicMs: () => performance.now() };
+    this.#tools = { ...options, facts: NO_FACTS, nowMs: Date.now, monotonicMs: () => performance.now() };
   }
 
-  /** Begins to record a publication; its events go to what is returned. */
-  record(info: PublicationInfo): MediaSink {
-    const recording = new PublicationRecording(info, this.#tools);
+  /** Begins to record a publication; its events go to what is returned. `policy`: where it differs from the settings. */
+  record(info: PublicationInfo, policy?: RecordingPolicy): MediaSink {
+    const recording = new PublicationRecording(
+      info,
+      policy === undefined ? this.#tools : { ...this.#tools, ...policy },
+    );
     const others = this.#recordings.get(info.path) ?? [];
     this.#recordings.set(info.path, [...others, recording]);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();

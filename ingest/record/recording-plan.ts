@@ -3,16 +3,21 @@ import type { PublicationInfo } from '../media/publication.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import { recordingId } from '../spool/layout.ts';
-import type { PublicationHeader } from '../spool/segment-entry.ts';
-import type { SegmentNames } from '../spool/segment-names.ts';
+import type { PublicationHeader, RecordingFacts } from '../spool/segment-entry.ts';
+import type { NameSource } from '../spool/segment-names.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { TrackSet } from './track-set.ts';
 
-/** What recordings are made with. */
-export interface RecordingTools {
-  readonly spool: Spool;
-  readonly names: SegmentNames;
+/** How one path is recorded. */
+export interface RecordingPolicy {
+  readonly facts: RecordingFacts;
   readonly settings: Config['record'];
+}
+
+/** What recordings are made with. */
+export interface RecordingTools extends RecordingPolicy {
+  readonly spool: Spool;
+  readonly names: NameSource;
   readonly log: Log;
   readonly meter: Meter;
   /** Wall clock in ms. */
@@ -34,12 +39,12 @@ export function formatOf(tracks: TrackSet, settings: Config['record'], log: Log)
 export function headerOf(
   info: PublicationInfo,
   format: PublicationHeader['format'],
-  settings: Config['record'],
+  { facts, settings }: RecordingPolicy,
 ): PublicationHeader {
   return {
     version: 1,
     path: info.path,
-    owner: '',
+    ...facts,
     recording: recordingId(info.startedAt, info.epoch),
     epoch: info.epoch,
     pub: info.pub,

@@ -5,7 +5,7 @@ import { BufferPool } from '../spool/buffer-pool.ts';
 import type { PartFile } from '../spool/part-file.ts';
 import { type ListedFragment, listFragments } from '../spool/scanned-entry.ts';
 import type { SegmentEntry } from '../spool/segment-entry.ts';
-import type { SegmentNames } from '../spool/segment-names.ts';
+import type { NameSource } from '../spool/segment-names.ts';
 import type { SpooledPublication } from '../spool/spooled-publication.ts';
 import type { DurableOrder, Ticket } from './durable-order.ts';
 import type { FragmentBytes, RecordedFrame, RecordedMessage, SegmentEncoder } from './segment-format.ts';
@@ -26,7 +26,7 @@ export interface SegmentPlan {
 /** What a segment writer works with. */
 export interface WriterHost {
   readonly publication: SpooledPublication;
-  readonly names: SegmentNames;
+  readonly names: NameSource;
   readonly meter: Meter;
   readonly order: DurableOrder;
   /** The file is there, still empty. */

@@ -228,6 +228,10 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     remedy: UPLOAD_WAITS,
   },
   ERR_STORE_UNAVAILABLE: { meaning: 'The store answers that it cannot serve now.', remedy: UPLOAD_WAITS },
+  ERR_STORE_UNKNOWN: {
+    meaning: 'Segments wait for a store that no stream names any more, so nobody knows the credentials for it.',
+    remedy: `Name the store in the LiveStream again until they are stored. ${UPLOAD_WAITS}`,
+  },
   ERR_STORE_UNREACHABLE: {
     meaning: 'No connection to the store.',
     remedy: `Check \`--s3-endpoint\` and the network. ${UPLOAD_WAITS}`,
@@ -248,6 +252,11 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     meaning: 'What `--streams` remembers over restarts (`.streams/state.json` in the spool) cannot be read.',
     remedy:
       'Put the file right, or remove it: then streams get new generated keys, and recordings made before count as those of other streams.',
+  },
+  ERR_STREAM_CONFIG: {
+    meaning: 'The configuration of a stream cannot be read or obeyed by this pod; the one before stays in force.',
+    remedy:
+      'The status of the LiveStream says why. A pod older than its operator is the likely cause: finish the upgrade.',
   },
   ERR_STREAM_NOT_FOUND: {
     meaning: 'The API was asked for a path that has neither publisher nor viewers.',

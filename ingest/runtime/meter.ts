@@ -58,6 +58,7 @@ export const METRICS = {
     help: 'Time from a segment closed to confirmed by the store',
     label: null,
   },
+  headwater_streams_configured: { type: 'gauge', help: 'Streams that are configured', label: 'state' },
   headwater_streams: { type: 'gauge', help: 'Live publications', label: null },
   headwater_viewers: { type: 'gauge', help: 'Viewers connected', label: 'protocol' },
   headwater_connections: { type: 'gauge', help: 'Connections open', label: null },

@@ -23,6 +23,10 @@ export interface SegmentPlace {
   /** Wall clock of the segment's first frame. */
   readonly start: Date;
   readonly format: 'fmp4' | 'flv';
+  /** The stream's own pattern (null: none); absent: the one of the settings. */
+  readonly segmentPattern?: string | null;
+  /** The stream's own store; absent: the one of the settings. */
+  readonly store?: { readonly url: string; readonly endpoint: string | null };
 }
 
 /** The names one pattern yields for a segment whatever its number: where they lie and how to read the number of each. */

@@ -8,7 +8,7 @@ import { PART_SUFFIX } from './part-file.ts';
 import { restoreSegment, SALVAGE_SUFFIX, salvageSegment } from './salvage.ts';
 import { allFromOf, entryOfScan, holesOf, scanSegment, throughOf } from './scanned-entry.ts';
 import type { RecordingGap } from './segment-entry.ts';
-import type { SegmentNames } from './segment-names.ts';
+import type { NameSource } from './segment-names.ts';
 import {
   DAMAGED_SUFFIX,
   JOURNAL_NAME,
@@ -41,7 +41,7 @@ interface Leftover {
 export async function recoverPublication(
   host: SpoolHost,
   publication: SpooledPublication,
-  names: SegmentNames,
+  names: NameSource,
 ): Promise<RecoveryReport> {
   const { disk } = host;
   const { folder } = publication;
@@ -154,7 +154,7 @@ async function holdsFlvMark(
 async function adopt(
   host: SpoolHost,
   publication: SpooledPublication,
-  names: SegmentNames,
+  names: NameSource,
   { name, scan }: Leftover,
 ): Promise<boolean> {
   const { disk, log } = host;

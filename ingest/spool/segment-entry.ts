@@ -42,12 +42,33 @@ export interface RecordingGap {
     | 'no-keyframe';
 }
 
+/** A store without the credentials for it: those are never in the spool. */
+export interface StoreRef {
+  /** `s3://bucket/prefix` or `file:///dir`. */
+  readonly url: string;
+  /** Null: Amazon's. */
+  readonly endpoint: string | null;
+  /** Null: what the settings of the process say; `forcePathStyle` likewise. */
+  readonly region: string | null;
+  readonly forcePathStyle: boolean | null;
+  /** The stream brings credentials for it; else those of the process are used. */
+  readonly hasOwnCredentials: boolean;
+}
+
+/** How one stream is recorded, where it says so itself; what is absent is as the settings of the process have it. */
+export interface RecordingFacts {
+  /** LiveStream uid; empty without one. */
+  readonly owner: string;
+  readonly store?: StoreRef;
+  /** Null: names of the layout. */
+  readonly segmentPattern?: string | null;
+  readonly onFull?: 'DropOldest' | 'StopRecording';
+}
+
 /** Fixed when recording of a publication starts; the first line of its journal, fsynced before its first media byte. */
-export interface PublicationHeader {
+export interface PublicationHeader extends RecordingFacts {
   readonly version: 1;
   readonly path: string;
-  /** LiveStream uid; empty without Kubernetes. */
-  readonly owner: string;
   /** `YYYYMMDDTHHMMSSZ-<epoch>`. */
   readonly recording: string;
   readonly epoch: number;

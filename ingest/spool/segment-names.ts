@@ -12,6 +12,14 @@ export interface ExistingNames {
 /** For stores that are not asked while recording (S3): numbers are provisional, the uploader settles them. */
 export const NOTHING_KNOWN: ExistingNames = { list: async () => [], has: async () => false };
 
+/** Hands out the keys of segments. */
+export interface NameSource {
+  /** Learns that a key is taken, such as one of a segment that waits in the spool since before a restart. */
+  note(place: SegmentPlace, key: string): void;
+  /** The key for a segment. A look at the store that fails counts as nothing found. */
+  take(place: SegmentPlace): Promise<string>;
+}
+
 /** Groups of names whose highest number is remembered; for a forgotten one the store is asked again. */
 const GROUPS = 4096;
 /** Keys handed out of late that are remembered. */
@@ -21,7 +29,7 @@ const GIVEN = 16_384;
  * Hands out the keys of this process's segments, one after the other: no two of them are equal, and where the store can be
  * looked at none exists there. A key stays provisional until the segment is stored (its name may be taken by then).
  */
-export class SegmentNames {
+export class SegmentNames implements NameSource {
   readonly #layout: Layout;
   readonly #existing: ExistingNames;
   /** Highest number handed out or found, by group; the least recently used first. */
@@ -35,7 +43,6 @@ export class SegmentNames {
     this.#existing = existing;
   }
 
-  /** Learns that a key is taken, such as one of a segment that waits in the spool since before a restart. */
   note(place: SegmentPlace, key: string): void {
     const names = this.#layout.names(place);
     if (!names || !key.startsWith(names.folder)) return;
@@ -43,7 +50,6 @@ export class SegmentNames {
     if (number !== undefined) this.#remember(names.group, Math.max(number, this.#highest.get(names.group) ?? 0));
   }
 
-  /** The key for a segment. A look at the store that fails counts as nothing found. */
   async take(place: SegmentPlace): Promise<string> {
     const names = this.#layout.names(place);
     if (!names) return this.#layout.key(place, place.seq);

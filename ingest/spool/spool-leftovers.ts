@@ -3,7 +3,7 @@ import { Journal, parseJournal } from './journal.ts';
 import { PublicationState } from './publication-state.ts';
 import { scanSegment } from './scanned-entry.ts';
 import type { JournalLine, PublicationHeader } from './segment-entry.ts';
-import type { SegmentNames } from './segment-names.ts';
+import type { NameSource } from './segment-names.ts';
 import { JOURNAL_NAME, SpooledPublication, type SpoolHost } from './spooled-publication.ts';
 
 /** What is assumed of a publication whose journal is lost and whose segments must speak for it. */
@@ -13,7 +13,7 @@ const ASSUMED_SEGMENT_DURATION_MS = 6000;
  * Reads the journals an earlier process left, oldest epoch first, and tells `names` the keys of what waits in them. Cheap: no
  * media is read, but where a journal itself is damaged. @throws the disk's errors
  */
-export async function findLeftovers(host: SpoolHost, dir: string, names: SegmentNames): Promise<SpooledPublication[]> {
+export async function findLeftovers(host: SpoolHost, dir: string, names: NameSource): Promise<SpooledPublication[]> {
   const found: SpooledPublication[] = [];
   for (const folder of await publicationFolders(host.disk, dir)) {
     const publication = await readPublication(host, folder).catch((error: unknown) => {

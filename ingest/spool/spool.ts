@@ -9,7 +9,7 @@ import { PublicationState } from './publication-state.ts';
 import { recoverPublication } from './recovery.ts';
 import { salvageSegment } from './salvage.ts';
 import type { PublicationHeader } from './segment-entry.ts';
-import type { SegmentNames } from './segment-names.ts';
+import type { NameSource } from './segment-names.ts';
 import { findLeftovers } from './spool-leftovers.ts';
 import { SpoolLock } from './spool-lock.ts';
 import type { QueuedPublication, SpoolQueue } from './spool-queue.ts';
@@ -20,7 +20,7 @@ import { type SpoolUsage, Watermark } from './watermark.ts';
 export interface SpoolOptions {
   readonly settings: Config['spool'];
   /** Gives recovered segments their keys. */
-  readonly names: SegmentNames;
+  readonly names: NameSource;
   readonly log: Log;
   readonly meter: Meter;
   readonly disk?: Disk;
@@ -115,9 +115,9 @@ export class Spool implements SpoolQueue {
     return { ...this.#watermark.usage, usedBytes: this.#usedBytes };
   }
 
-  /** Whether nothing may be recorded because `spool.onFull` is StopRecording and the spool is full. */
-  get isStopped(): boolean {
-    return this.#options.settings.onFull === 'StopRecording' && this.#watermark.usage.level === 'full';
+  /** Whether nothing of such a publication may be recorded, because the spool is full and that says StopRecording. */
+  isStopped(publication: Pick<PublicationHeader, 'onFull'>): boolean {
+    return this.#watermark.usage.level === 'full' && this.#onFull(publication) === 'StopRecording';
   }
 
   /** Resolves when what an earlier process left is in order, and in the queue. */
@@ -272,13 +272,19 @@ export class Spool implements SpoolQueue {
     }
     const usage = await this.#refreshUsage();
     this.#warn(usage);
-    if (usage.level === 'full' && this.#options.settings.onFull === 'DropOldest') await this.#dropOldest();
+    if (usage.level === 'full') await this.#dropOldest();
   }
 
-  /** Until halfway below the mark, so that not every new segment costs an old one at once. */
+  #onFull({ onFull }: Pick<PublicationHeader, 'onFull'>): Config['spool']['onFull'] {
+    return onFull ?? this.#options.settings.onFull;
+  }
+
+  /** Of those that say so, until halfway below the mark, so that not every new segment costs an old one at once. */
   async #dropOldest(): Promise<void> {
     while (!this.#isClosed && (await this.#refreshUsage()).level === 'full') {
-      const publication = this.#publications.find((candidate) => candidate.pending.length > 0);
+      const publication = this.#publications.find(
+        ({ pending, header }) => pending.length > 0 && this.#onFull(header) === 'DropOldest',
+      );
       const oldest = publication?.pending[0];
       if (publication === undefined || oldest === undefined) return;
       const { seq, duration } = oldest.entry;

@@ -194,8 +194,7 @@ describe('with the spool inside it', () => {
     isFull = true;
     await using _uploader = new Uploader({
       queue: spool,
-      store,
-      layout,
+      targets: { of: async () => ({ store, layout }) },
       settings: uploadSettings(),
       log: keptLog(),
       meter: NO_METER,

@@ -13,7 +13,7 @@ import { jitter, type OutageGate } from './outage-gate.ts';
 import { PublicationIndex } from './publication-index.ts';
 import type { Slots } from './slots.ts';
 
-/** What all uploads of a process share. */
+/** What a publication is uploaded with; gate and slots are those of all uploads to that store. */
 export interface UploadContext {
   readonly store: ObjectStore;
   readonly layout: Layout;

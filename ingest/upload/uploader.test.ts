@@ -47,8 +47,7 @@ function start(
 ): Uploader {
   return new Uploader({
     queue: spool,
-    store: to,
-    layout,
+    targets: { of: async () => ({ store: to, layout }) },
     settings: uploadSettings(settings),
     log: keptLog(lines),
     meter: NO_METER,
@@ -91,7 +90,8 @@ describe('a publication in the spool', () => {
     expect(playlist.match(/#EXTINF/g)).toHaveLength(3);
     expect(playlist).toMatch(/#EXT-X-ENDLIST\n$/);
     expect(spool.publications).toEqual([]);
-    expect(uploader.status()).toMatchObject({ segments: 0, bytes: 0, oldest: undefined, store: { available: true } });
+    expect(uploader.status()).toMatchObject({ segments: 0, bytes: 0, oldest: undefined });
+    expect(uploader.status().stores).toEqual([{ available: true, url: store.url }]);
   });
 
   it('is named by its index only as far as it is stored without a hole', async () => {
@@ -171,7 +171,7 @@ describe('a store that fails', () => {
     await using uploader = start();
     await waitFor('some attempts', () => attempts >= 8);
     expect(said('store unavailable')).toHaveLength(1);
-    expect(uploader.status().store).toMatchObject({ available: false, code: 'ERR_STORE_UNREACHABLE' });
+    expect(uploader.status().stores[0]).toMatchObject({ available: false, code: 'ERR_STORE_UNREACHABLE' });
     isDown = false;
     await waitFor('all of them', () => publications.every(({ pending }) => pending.length === 0));
     expect(said('store available again')).toHaveLength(1);

@@ -1,18 +1,31 @@
+import { once } from 'node:events';
 import type { Config } from '../config/schema.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import type { Layout } from '../spool/layout.ts';
+import type { PublicationHeader } from '../spool/segment-entry.ts';
 import type { QueuedPublication, SpoolQueue } from '../spool/spool-queue.ts';
 import type { ObjectStore } from './object-store.ts';
 import { OutageGate, type StoreState } from './outage-gate.ts';
-import { PublicationUpload, type UploadContext } from './publication-upload.ts';
+import { PublicationUpload } from './publication-upload.ts';
 import { Slots } from './slots.ts';
+
+/** Where the segments of a publication go, and what names them there. */
+export interface UploadTarget {
+  readonly store: ObjectStore;
+  readonly layout: Layout;
+}
+
+/** Knows where publications go. */
+export interface UploadTargets {
+  /** Undefined where that is not known at present: it is asked again by `Uploader.refresh`. */
+  of(header: PublicationHeader): Promise<UploadTarget | undefined>;
+}
 
 /** What the uploader works with. */
 export interface UploaderOptions {
   readonly queue: SpoolQueue;
-  readonly store: ObjectStore;
-  readonly layout: Layout;
+  readonly targets: UploadTargets;
   readonly settings: Config['upload'];
   readonly log: Log;
   readonly meter: Meter;
@@ -34,11 +47,16 @@ export interface PublicationBacklog extends Backlog {
   readonly pub: string;
   /** All segments up to this one are stored. */
   readonly storedThrough: number;
+  readonly store: StoreStatus;
 }
+
+/** A store, and whether it answers. */
+export type StoreStatus = StoreState & { readonly url: string };
 
 /** How uploading goes. */
 export interface UploadStatus extends Backlog {
-  readonly store: StoreState & { readonly url: string };
+  /** Those that are in use. */
+  readonly stores: readonly StoreStatus[];
   readonly publications: readonly PublicationBacklog[];
 }
 
@@ -58,20 +76,17 @@ function backlogOf({ pending }: QueuedPublication): Backlog {
 /** Brings everything in the spool to the store, trying for ever; what the journal says is all it needs to go on after a restart. */
 export class Uploader implements AsyncDisposable {
   readonly #options: UploaderOptions;
-  readonly #context: UploadContext;
-  readonly #uploads = new Map<
-    QueuedPublication,
-    { readonly upload: PublicationUpload; readonly done: Promise<void> }
-  >();
+  readonly #uploads = new Map<QueuedPublication, Upload>();
+  /** What the uploads of one store share. */
+  readonly #shared = new Map<ObjectStore, { readonly gate: OutageGate; readonly slots: Slots }>();
+  #isHurried = false;
   readonly #stop = new AbortController();
   readonly #unsubscribe: () => void;
 
   /** Starts at once. */
   constructor(options: UploaderOptions) {
-    const { store, layout, settings, log, meter, queue } = options;
-    const gate = new OutageGate({ min: settings.retryMin, max: settings.retryMax }, log.child({ store: store.url }));
+    const { meter, queue } = options;
     this.#options = options;
-    this.#context = { store, layout, settings, gate, slots: new Slots(settings.concurrency), log, meter };
     this.#unsubscribe = queue.onChange((publication) => this.#onChange(publication));
     this.#adopt();
     meter.gauge('headwater_upload_backlog_bytes', () => this.#total().bytes);
@@ -89,8 +104,26 @@ export class Uploader implements AsyncDisposable {
       pub: publication.header.pub,
       storedThrough: publication.storedThrough,
       ...backlogOf(publication),
+      store: this.#storeOf(publication),
     }));
-    return { ...sum(publications), store: { ...this.#context.gate.state, url: this.#context.store.url }, publications };
+    const stores = [...this.#shared].map(([{ url }, { gate }]) => ({ ...gate.state, url }));
+    return { ...sum(publications), stores, publications };
+  }
+
+  /** Where publications go may have changed: those that go elsewhere now do so from their next segment on. */
+  async refresh(): Promise<void> {
+    const { targets } = this.#options;
+    for (const [publication, upload] of [...this.#uploads]) {
+      const target = await targets.of(publication.header);
+      if (target !== undefined && target.store === upload.store) continue;
+      if (target === undefined && upload.store === undefined) continue;
+      upload.stop.abort(new Error('it goes to another store'));
+    }
+  }
+
+  /** Stores that uploads are under way to. */
+  get storesInUse(): ReadonlySet<ObjectStore> {
+    return new Set([...this.#uploads.values()].map(({ store }) => store).filter((store) => store !== undefined));
   }
 
   /**
@@ -99,8 +132,9 @@ export class Uploader implements AsyncDisposable {
    */
   async flush(signal: AbortSignal): Promise<boolean> {
     this.#adopt();
-    this.#context.gate.hurry();
-    for (const { upload } of this.#uploads.values()) upload.hurry();
+    this.#isHurried = true;
+    for (const { gate } of this.#shared.values()) gate.hurry();
+    for (const { running } of this.#uploads.values()) running?.hurry();
     while (!this.#isDrained() && !signal.aborted && !this.#stop.signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>();
       setTimeout(resolve, FLUSH_LOOK_MS);
@@ -127,7 +161,7 @@ export class Uploader implements AsyncDisposable {
 
   #onChange(publication: QueuedPublication): void {
     this.#adopt();
-    this.#uploads.get(publication)?.upload.ring();
+    this.#uploads.get(publication)?.running?.ring();
   }
 
   /** Starts on publications that are new in the queue. */
@@ -135,11 +169,75 @@ export class Uploader implements AsyncDisposable {
     if (this.#stop.signal.aborted) return;
     for (const publication of this.#options.queue.publications) {
       if (this.#uploads.has(publication)) continue;
-      const upload = new PublicationUpload(this.#context, publication);
-      const done = upload.run(this.#stop.signal).finally(() => this.#uploads.delete(publication));
-      this.#uploads.set(publication, { upload, done });
+      const stop = new AbortController();
+      const upload: Upload = { store: undefined, isLost: false, running: undefined, stop, done: Promise.resolve() };
+      this.#uploads.set(publication, upload);
+      upload.done = this.#run(publication, upload).finally(() => {
+        this.#uploads.delete(publication);
+        if (stop.signal.aborted) this.#adopt();
+      });
     }
   }
+
+  /** Until it is stored, or goes elsewhere. */
+  async #run(publication: QueuedPublication, upload: Upload): Promise<void> {
+    const { targets, settings, log, meter } = this.#options;
+    const signal = AbortSignal.any([this.#stop.signal, upload.stop.signal]);
+    const { path, recording, pub } = publication.header;
+    const target = await targets.of(publication.header).catch((error: unknown) => {
+      log.error({ stream_key: path, recording, pub, err: error }, 'store not usable');
+    });
+    if (target === undefined) {
+      const code = 'ERR_STORE_UNKNOWN';
+      upload.isLost = true;
+      log.warn({ stream_key: path, recording, pub, code }, 'recording waits: no credentials for its store');
+      await aborted(signal);
+      return;
+    }
+    upload.store = target.store;
+    upload.running = new PublicationUpload(
+      { ...target, ...this.#share(target.store), settings, log, meter },
+      publication,
+    );
+    if (this.#isHurried) upload.running.hurry();
+    await upload.running.run(signal);
+  }
+
+  #share(store: ObjectStore): { readonly gate: OutageGate; readonly slots: Slots } {
+    let shared = this.#shared.get(store);
+    if (shared === undefined) {
+      const { settings, log } = this.#options;
+      const gate = new OutageGate({ min: settings.retryMin, max: settings.retryMax }, log.child({ store: store.url }));
+      if (this.#isHurried) gate.hurry();
+      shared = { gate, slots: new Slots(settings.concurrency) };
+      for (const idle of this.#shared.keys()) if (!this.storesInUse.has(idle)) this.#shared.delete(idle);
+      this.#shared.set(store, shared);
+    }
+    return shared;
+  }
+
+  #storeOf(publication: QueuedPublication): StoreStatus {
+    const { store, isLost } = this.#uploads.get(publication) ?? {};
+    const { url = '' } = store ?? publication.header.store ?? {};
+    if (isLost !== true) return { ...((store && this.#shared.get(store)?.gate.state) ?? { available: true }), url };
+    const since = Date.parse(publication.header.startedAt);
+    return { available: false, code: 'ERR_STORE_UNKNOWN', detail: 'no credentials for it are known', since, url };
+  }
+}
+
+/** A publication on its way. */
+interface Upload {
+  /** Undefined until it is known. */
+  store: ObjectStore | undefined;
+  /** Nobody knows where it goes. */
+  isLost: boolean;
+  running: PublicationUpload | undefined;
+  readonly stop: AbortController;
+  done: Promise<void>;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }
 
 function sum(backlogs: readonly Backlog[]): Backlog {

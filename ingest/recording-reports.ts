@@ -1,0 +1,147 @@
+import type { RecordingReport } from '../crds/pod-status.ts';
+import type { RecordingStatus } from './record/recording-status.ts';
+import type { SegmentEntry } from './spool/segment-entry.ts';
+import type { QueuedPublication, SpoolQueue } from './spool/spool-queue.ts';
+import type { SpoolUsage } from './spool/watermark.ts';
+import type { StoreStatus, UploadStatus } from './upload/uploader.ts';
+
+/** What the report is made from. */
+export interface RecordingSources {
+  readonly queue: SpoolQueue;
+  recorder(path: string): RecordingStatus | undefined;
+  upload(): UploadStatus | undefined;
+  usage(): SpoolUsage;
+}
+
+/** What was recorded of a stream, by publication, since this process started. */
+interface Counted {
+  readonly path: string;
+  readonly pubs: Map<string, { readonly segments: number; readonly gaps: number }>;
+  lastSegmentTime: string | null;
+}
+
+/** Publications of a stream that are counted one by one; older ones are added up. */
+const MAX_PUBS = 32;
+/** An outage this short is not worth a condition, ms. */
+const OUTAGE_MS = 5_000;
+/** Segments that wait longer than this are late, ms. */
+const LATE_MS = 300_000;
+
+/** How the recordings of the streams with an owner go, as the operator is told. */
+export class RecordingReports implements Disposable {
+  readonly #sources: RecordingSources;
+  readonly #streams = new Map<string, Counted>();
+  readonly #unsubscribe: () => void;
+
+  constructor(sources: RecordingSources) {
+    this.#sources = sources;
+    for (const publication of sources.queue.publications) this.#count(publication);
+    this.#unsubscribe = sources.queue.onChange((publication) => this.#count(publication));
+  }
+
+  /** Uids and paths of the streams of which something was or is recorded. */
+  get owners(): Iterable<{ readonly uid: string; readonly path: string }> {
+    return [...this.#streams].map(([uid, { path }]) => ({ uid, path }));
+  }
+
+  /** By uid; of one stream where it is given. */
+  reports(only?: string): ReadonlyMap<string, RecordingReport> {
+    const upload = this.#sources.upload();
+    const backlogs = new Map<string, Backlog>();
+    const owners = new Map(this.#sources.queue.publications.map(({ header }) => [header.pub, header.owner]));
+    for (const { pub, bytes, oldest, store } of upload?.publications ?? []) {
+      const owner = owners.get(pub) ?? '';
+      if (only !== undefined && owner !== only) continue;
+      const before = backlogs.get(owner);
+      backlogs.set(owner, {
+        bytes: (before?.bytes ?? 0) + bytes,
+        oldest: Math.min(before?.oldest ?? Number.POSITIVE_INFINITY, oldest ?? Number.POSITIVE_INFINITY),
+        store: before === undefined || before.store.available ? store : before.store,
+      });
+    }
+    const reports = new Map<string, RecordingReport>();
+    for (const [uid, counted] of this.#streams) {
+      if (only === undefined || uid === only) reports.set(uid, this.#report(counted, backlogs.get(uid)));
+    }
+    return reports;
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
+  }
+
+  #report({ path, pubs, lastSegmentTime }: Counted, backlog: Backlog | undefined): RecordingReport {
+    const status = this.#sources.recorder(path);
+    const isOwn = status !== undefined && pubs.has(status.pub);
+    const sums = [...pubs.values()];
+    const age = backlog === undefined ? Number.NEGATIVE_INFINITY : Date.now() - backlog.oldest;
+    return {
+      current: isOwn ? status.recording : null,
+      lastSegmentTime,
+      segmentsTotal: sums.reduce((sum, { segments }) => sum + segments, 0),
+      backlogBytes: backlog?.bytes ?? 0,
+      oldestPendingAgeMs: age >= 0 ? Math.round(age) : null,
+      gaps: sums.reduce((sum, { gaps }) => sum + gaps, 0),
+      problem: this.#problem(isOwn ? status : undefined, backlog, age),
+    };
+  }
+
+  #problem(status: RecordingStatus | undefined, backlog: Backlog | undefined, age: number): RecordingReport['problem'] {
+    const { level } = this.#sources.usage();
+    const error = status?.error ?? null;
+    if (level === 'full' && (error !== null || age >= 0)) {
+      return problem('SpoolFull', error ?? 'The spool is full: the oldest segments that are not stored yet give way.');
+    }
+    if (error !== null) return problem('Failed', error);
+    const { store } = backlog ?? {};
+    if (age >= 0 && store?.available === false && Date.now() - store.since >= OUTAGE_MS) {
+      return problem('StoreUnreachable', `${store.url}: ${store.detail}`);
+    }
+    if (age < LATE_MS) return null;
+    return problem('Backlogged', `Segments wait since ${Math.round(age / 1000)} s for ${store?.url ?? 'the store'}.`);
+  }
+
+  #count({ header, entries, gaps }: QueuedPublication): void {
+    const { owner, path, pub } = header;
+    if (owner === '') return;
+    let counted = this.#streams.get(owner);
+    if (counted === undefined) {
+      counted = { path, pubs: new Map(), lastSegmentTime: null };
+      this.#streams.set(owner, counted);
+    }
+    counted.pubs.set(pub, { segments: entries.length, gaps: gaps.length });
+    const last = entries.at(-1);
+    if (last !== undefined) counted.lastSegmentTime = laterOf(counted.lastSegmentTime, endOf(last));
+    if (counted.pubs.size > MAX_PUBS) addUp(counted.pubs);
+  }
+}
+
+interface Backlog {
+  readonly bytes: number;
+  /** `Date.now()`; Infinity where none waits. */
+  readonly oldest: number;
+  readonly store: StoreStatus;
+}
+
+function problem(
+  reason: NonNullable<RecordingReport['problem']>['reason'],
+  message: string,
+): RecordingReport['problem'] {
+  return { reason, message: message.slice(0, 1024) };
+}
+
+function endOf({ start, duration }: SegmentEntry): string {
+  return new Date(Date.parse(start) + duration / 90).toISOString();
+}
+
+function laterOf(a: string | null, b: string): string {
+  return a === null || b > a ? b : a;
+}
+
+/** The two oldest become one. */
+function addUp(pubs: Counted['pubs']): void {
+  const [first, second] = [...pubs.keys()];
+  const [a, b] = [pubs.get(first!)!, pubs.get(second!)!];
+  pubs.delete(first!);
+  pubs.set(second!, { segments: a.segments + b.segments, gaps: a.gaps + b.gaps });
+}
