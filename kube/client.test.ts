@@ -165,6 +165,16 @@ describe('KubeClient', () => {
   });
 });
 
+describe('watches', () => {
+  it('any number of them leaves the way free for requests', async () => {
+    await using other = new KubeClient({ access: server.access, maxConnections: 2 });
+    const watch = () => other.open({ path: '/api/v1/secrets', query: { watch: true, resourceVersion: '100' } });
+    await Promise.all(Array.from({ length: 20 }, watch));
+    expect(server.openWatches).toBe(20);
+    await other.request({ path: '/api/v1/secrets', timeoutMs: 1000 });
+  });
+});
+
 describe('connections', () => {
   let dir: TempDir;
   beforeAll(() => {

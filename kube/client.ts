@@ -30,7 +30,7 @@ export interface KubeClientOptions {
   /** Requests a second, and at once after a quiet time. Leases and watches are not counted. */
   readonly requestsPerSecond?: number;
   readonly burst?: number;
-  /** Watches hold one each. */
+  /** For requests; each watch has one of its own beside these. */
   readonly maxConnections?: number;
   readonly meter?: Meter;
 }
@@ -46,8 +46,16 @@ const MAX_RETRIES = 3;
 const MAX_RETRY_AFTER_MS = 30_000;
 const DEFAULT_RETRY_AFTER_MS = 1000;
 
+/** The connections of a process, made with the same certificates. */
+interface Agents {
+  readonly tls: TlsIdentity;
+  readonly requests: Agent;
+  /** Without a limit: a watch that is not read, and any number of them, never holds up a request. */
+  readonly watches: Agent;
+}
+
 /**
- * The one way to an API server: JSON over one shared agent, so that all requests of a process use the same few TLS
+ * The one way to an API server: JSON over shared agents, so that all requests of a process use the same few TLS
  * connections. Failures are `KubeError`s; 429 is obeyed and 401 answered by a fresh token, once.
  */
 export class KubeClient implements AsyncDisposable {
@@ -56,7 +64,7 @@ export class KubeClient implements AsyncDisposable {
   readonly #meter: Meter;
   readonly #userAgent: string;
   readonly #maxConnections: number;
-  #agent: { readonly agent: Agent; readonly tls: TlsIdentity } | undefined;
+  #agents: Agents | undefined;
   #guard: () => void = () => {};
 
   constructor(options: KubeClientOptions) {
@@ -64,7 +72,7 @@ export class KubeClient implements AsyncDisposable {
     this.#bucket = new TokenBucket(options.requestsPerSecond ?? 150, options.burst ?? 300);
     this.#meter = options.meter ?? NO_METER;
     this.#userAgent = options.userAgent ?? 'headwater';
-    this.#maxConnections = options.maxConnections ?? 24;
+    this.#maxConnections = options.maxConnections ?? 16;
   }
 
   /** The namespace this process belongs to, where that is known. */
@@ -93,7 +101,7 @@ export class KubeClient implements AsyncDisposable {
 
   /** Opens a watch: the body as it comes. Nothing but `signal` ends it from this side. @throws KubeError, or the signal's reason */
   async open(request: KubeRequest): Promise<AsyncIterable<Buffer>> {
-    const { statusCode, headers, body } = await this.#send(request, { bodyTimeout: 0 });
+    const { statusCode, headers, body } = await this.#send(request, 'watches');
     if (statusCode < 400) return body;
     throw this.#refusal(request, statusCode, await readAnswer(body), headers['retry-after']);
   }
@@ -138,8 +146,8 @@ export class KubeClient implements AsyncDisposable {
 
   /** Closes all connections; requests under way fail. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent?.agent.destroy();
-    this.#agent = undefined;
+    await Promise.all([this.#agents?.requests.destroy(), this.#agents?.watches.destroy()]);
+    this.#agents = undefined;
   }
 
   async #obey(error: KubeError, signal: AbortSignal | undefined): Promise<void> {
@@ -152,7 +160,7 @@ export class KubeClient implements AsyncDisposable {
     const late = AbortSignal.timeout(Math.ceil(request.timeoutMs ?? REQUEST_TIMEOUT_MS));
     const signal = request.signal ? AbortSignal.any([request.signal, late]) : late;
     try {
-      const { statusCode, headers, body } = await this.#send({ ...request, signal }, {});
+      const { statusCode, headers, body } = await this.#send({ ...request, signal }, 'requests');
       const text = await readAnswer(body);
       if (statusCode >= 400) throw this.#refusal(request, statusCode, text, headers['retry-after']);
       return parse(text, request) as T;
@@ -163,7 +171,7 @@ export class KubeClient implements AsyncDisposable {
     }
   }
 
-  async #send(request: KubeRequest, timeouts: { readonly bodyTimeout?: number }): Promise<Dispatcher.ResponseData> {
+  async #send(request: KubeRequest, by: 'requests' | 'watches'): Promise<Dispatcher.ResponseData> {
     const { method = 'GET', path, query, signal, body, timeoutMs = REQUEST_TIMEOUT_MS } = request;
     const { headers, tls } = await this.#access.credentials();
     if (!request.vital) this.#guard();
@@ -172,7 +180,7 @@ export class KubeClient implements AsyncDisposable {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     try {
-      const answer = await this.#agentFor(tls).request({
+      const answer = await this.#agentsFor(tls)[by].request({
         origin: url.origin,
         path: url.pathname + url.search,
         method,
@@ -185,7 +193,7 @@ export class KubeClient implements AsyncDisposable {
         body: body === undefined ? null : JSON.stringify(body),
         signal: signal ?? null,
         headersTimeout: Math.ceil(timeoutMs),
-        ...timeouts,
+        ...(by === 'watches' && { bodyTimeout: 0 }),
       });
       this.#meter.count('headwater_kube_requests_total', String(answer.statusCode));
       return answer;
@@ -195,22 +203,27 @@ export class KubeClient implements AsyncDisposable {
     }
   }
 
-  /** The shared agent: made again only when certificates have changed. */
-  #agentFor(tls: TlsIdentity): Agent {
-    if (this.#agent && isSame(this.#agent.tls, tls)) return this.#agent.agent;
-    // What is under way on the old one ends in its own time.
-    void this.#agent?.agent.close();
+  /** The shared agents: made again only when certificates have changed. */
+  #agentsFor(tls: TlsIdentity): Agents {
+    if (this.#agents && isSame(this.#agents.tls, tls)) return this.#agents;
+    // What is under way on the old ones ends in its own time.
+    void this.#agents?.requests.close();
+    void this.#agents?.watches.close();
+    this.#agents = { tls, requests: this.#agent(tls, this.#maxConnections), watches: this.#agent(tls, null) };
+    return this.#agents;
+  }
+
+  #agent(tls: TlsIdentity, connections: number | null): Agent {
     const agent = new Agent({
-      connections: this.#maxConnections,
+      connections,
       pipelining: 1,
-      // One HTTP/1.1 connection for each watch: a watch that is not read never holds up a request.
+      // HTTP/1.1, so that no watch shares a connection.
       allowH2: false,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
       connect: { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: 30_000 },
     });
     agent.on('connect', () => this.#meter.count('headwater_kube_connections_total'));
-    this.#agent = { agent, tls };
     return agent;
   }
 
