@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ociArchive } from '../../../scripts/oci-archive.ts';
 import type { CacheEntry } from '../cache.ts';
 
 /** The version that is built, and that the server says it is. */
@@ -49,7 +50,7 @@ const HELM_LDFLAGS = [
 export const KUBERNETES: CacheEntry = {
   name: 'kubernetes',
   recipe: [
-    `${process.platform}-${process.arch} 1`,
+    `${process.platform}-${process.arch} 2`,
     KUBERNETES_LDFLAGS,
     ...globSync(['go.mod', 'go.sum', '*/*.go'], { cwd: SOURCE })
       .sort()
@@ -68,7 +69,10 @@ export type Run = (
   options: { readonly env: Record<string, string>; readonly cwd?: string },
 ) => Promise<void>;
 
-/** Fills `dir` with `bin/…`: minutes of both cores the first time, so at low priority. */
+/** Images of one program each, that a node has to have. */
+export const NODE_IMAGES = { pause: 'registry.local/pause:1', coredns: 'registry.local/coredns:1' } as const;
+
+/** Fills `dir` with `bin/…` and `images/….tar`: minutes of both cores the first time, so at low priority. */
 export async function buildKubernetes(dir: string, go: string, run: Run): Promise<void> {
   const bin = join(dir, 'bin');
   await mkdir(bin);
@@ -78,6 +82,29 @@ export async function buildKubernetes(dir: string, go: string, run: Run): Promis
     env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
   });
   for (const name of COMMANDS) await symlink('k8s', join(bin, name));
+  await mkdir(join(dir, 'images'));
+  for (const name of ['pause', 'coredns'] as const) await writeImage(name, dir);
+}
+
+async function writeImage(name: keyof typeof NODE_IMAGES, dir: string): Promise<void> {
+  const program = { path: name, mode: 0o755, content: await readFile(join(dir, 'bin', name)) };
+  const { archive } = ociArchive({
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    name: NODE_IMAGES[name],
+    layers: [{ comment: name, entries: [program] }],
+    config: {
+      user: '0',
+      entrypoint: [`/${name}`],
+      command: [],
+      workdir: '/',
+      env: {},
+      ports: [],
+      volumes: [],
+      labels: {},
+      stopSignal: 'SIGTERM',
+    },
+  });
+  await writeFile(join(dir, 'images', `${name}.tar`), archive);
 }
 
 /** Fills `dir` with `bin/helm`. */

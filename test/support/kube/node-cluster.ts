@@ -2,24 +2,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram } from '../../setup/apt-tools.ts';
+import { cacheDir } from '../../setup/cache.ts';
+import { KUBERNETES, NODE_IMAGES } from '../../setup/kube/build.ts';
 import { checkNode } from '../../setup/kube/node-check.ts';
 import { type ToolName, tool } from '../../setup/tools.ts';
 import { output, start, type TestProcess } from '../process.ts';
-import { TempDir } from '../temp-dir.ts';
 import { waitFor } from '../wait-for.ts';
 import { ControlPlane, SERVICE_CIDR } from './control-plane.ts';
-import {
-  COREDNS_IMAGE,
-  containerdConfig,
-  coreDns,
-  kubeletConfig,
-  kubeProxyConfig,
-  NODE,
-  PAUSE_IMAGE,
-  podNetworkConfig,
-} from './node-config.ts';
+import { containerdConfig, coreDns, kubeletConfig, kubeProxyConfig, NODE, podNetworkConfig } from './node-config.ts';
 import { fileOfSysctl, hasPods, SYSCTLS, undoNode } from './node-undo.ts';
-import { writeOciImage } from './oci-image.ts';
 
 /** Short, since paths of Unix sockets end at 108 bytes; fixed, so that the next run can clean up after one that was killed. */
 const DIR = join(tmpdir(), 'headwater-node');
@@ -132,18 +123,8 @@ export class NodeCluster implements AsyncDisposable {
     writeJson('cni/10-bridge.conflist', podNetworkConfig(DIR));
     this.#run('containerd', ['--config', join(DIR, 'containerd.toml')]);
     await waitFor('containerd', () => this.ctr('version').catch(() => undefined));
-    await this.#importProgram('pause', PAUSE_IMAGE);
-    await this.#importProgram('coredns', COREDNS_IMAGE);
-  }
-
-  /** An image with one static program in it. */
-  async #importProgram(name: 'pause' | 'coredns', image: string): Promise<void> {
-    using root = new TempDir(name);
-    await output('cp', [tool(name), root.join(name)]);
-    const archive = join(DIR, `${name}.tar`);
-    await writeOciImage(image, root.path, `/${name}`, archive);
-    await this.importImage(archive);
-    rmSync(archive);
+    const images = join(cacheDir(KUBERNETES), 'images');
+    for (const name of Object.keys(NODE_IMAGES)) await this.importImage(join(images, `${name}.tar`));
   }
 
   #startKubelet(): void {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { CNI_PLUGINS } from '../../setup/apt-tools.ts';
+import { NODE_IMAGES } from '../../setup/kube/build.ts';
 
 /** Names and addresses of the node; nothing of this machine has them. */
 export const NODE = {
@@ -12,9 +13,6 @@ export const NODE = {
   podCidr: '10.244.0.0/24',
   dnsAddress: '10.96.0.10',
 } as const;
-
-export const PAUSE_IMAGE = 'registry.local/pause:1';
-export const COREDNS_IMAGE = 'registry.local/coredns:1';
 
 /** containerd of its own: nothing of the system's is used, or seen. */
 export function containerdConfig(dir: string): string {
@@ -30,7 +28,7 @@ disabled_plugins = [${disabled.join(', ')}]
 [ttrpc]
   address = "${join(dir, 'containerd.sock.ttrpc')}"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "${PAUSE_IMAGE}"
+  sandbox_image = "${NODE_IMAGES.pause}"
   # Without CAP_SYS_RESOURCE nothing may lower its oom_score_adj, and runc dies of the attempt.
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
@@ -115,7 +113,7 @@ export function coreDns(): string {
   const probe = (path: string, port: number) => ({ httpGet: { path, port }, periodSeconds: 1 });
   const container = {
     name,
-    image: COREDNS_IMAGE,
+    image: NODE_IMAGES.coredns,
     imagePullPolicy: 'Never',
     args: ['-conf', '/etc/coredns/Corefile'],
     readinessProbe: probe('/ready', 8181),
