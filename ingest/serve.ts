@@ -5,6 +5,7 @@ import type { PublicationInfo } from './media/publication.ts';
 import { LifecycleFeed } from './observe/lifecycle-feed.ts';
 import { Metrics } from './observe/metrics.ts';
 import { PublicationEvents } from './observe/publication-events.ts';
+import { podReporting } from './pod-reporting.ts';
 import { Recording } from './recording.ts';
 import { Hub } from './relay/hub.ts';
 import type { Log } from './runtime/log.ts';
@@ -93,10 +94,14 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   const http = stack.use(new HttpServer(routes, { log, meter: metrics, limits: config.limits, addresses }));
   let isReady = false;
   const health = {
-    isReady: () => isReady,
+    isReady: () => isReady && streams.isLoaded && !streams.isDraining,
     metrics: async () => ({ contentType: metrics.contentType, body: await metrics.text() }),
   };
-  const probes = stack.use(new HttpServer([healthRoute(health)], { log, meter: metrics, limits: config.limits }));
+  const reporting = podReporting(streams, { config, hub, feed, meters, recording });
+  if (reporting !== undefined) stack.use(reporting.reports);
+  const probes = stack.use(
+    new HttpServer([healthRoute(health), ...(reporting?.routes ?? [])], { log, meter: metrics, limits: config.limits }),
+  );
 
   const ports: { -readonly [K in keyof RunningServer['ports']]: number } = {};
   if (config.rtmp.listen) ports.rtmp = await rtmp.listen(config.rtmp.listen);
@@ -121,10 +126,13 @@ export async function serve(config: Config, log: Log, version: string): Promise<
     stop: async () => {
       log.info({}, 'server stopping');
       isReady = false;
+      await streams.drain();
+      reporting?.reports.flush();
       rtmp.stopAccepting();
       hub.close();
       rtmp.shutdown();
       await Promise.all([recording?.stop(), delay(GOODBYE_MS)]);
+      await streams.end();
       await running.disposeAsync();
       log.info({}, 'server stopped');
     },

@@ -25,6 +25,9 @@ export interface KubernetesOptions extends SnapshotParts {
 
 /** The API server has this long to say which streams there are, before those known last are put in force. */
 const START_WAIT_MS = 3_000;
+/** How long a pod that stops waits for the API server to take note, ms. */
+const DRAIN_WAIT_MS = 1_000;
+const CLAIMS_LOOK_MS = 20;
 /** How often what is known of streams that are gone is looked through. */
 const TIDY_EVERY_MS = 60_000;
 
@@ -94,13 +97,15 @@ export class KubernetesPod implements AsyncDisposable {
     this.#beating = this.#heartbeat.run(internalPort, this.#stop.signal);
   }
 
-  /** Others are told that it takes no new publishers. */
-  drain(): Promise<void> {
-    return this.#heartbeat.drain();
+  /** Others are told that it takes no new publishers; an API server that is away is not waited for long. */
+  async drain(): Promise<void> {
+    await Promise.race([this.#heartbeat.drain(), delay(DRAIN_WAIT_MS)]);
   }
 
   /** Everything is done: it is gone in good order. */
   async end(): Promise<void> {
+    const until = performance.now() + DRAIN_WAIT_MS;
+    while (this.claims.provisional > 0 && performance.now() < until) await delay(CLAIMS_LOOK_MS);
     this.#stop.abort();
     await this.#beating;
     await this.#heartbeat.end();

@@ -22,6 +22,7 @@ export class StreamSet {
   /** Uids by path, the newest last: an object made again under the same name finds the old one still being deleted. */
   readonly #byPath = new Map<string, string[]>();
   readonly #listeners = new Set<(change: PathChange) => void>();
+  readonly #refused = new Set<(uid: string) => void>();
   readonly #problemOf: (config: StreamConfig) => string | undefined;
 
   /** @param problemOf why a configuration can't be obeyed here, as a sentence */
@@ -66,6 +67,7 @@ export class StreamSet {
     if (known === undefined) this.#name(uid, path);
     this.#streams.set(uid, { uid, path, config, refusal: undefined });
     if (known?.config?.revision !== config.revision) this.#tell(path);
+    else if (known.refusal !== undefined) for (const listener of this.#refused) listener(uid);
     return undefined;
   }
 
@@ -74,6 +76,7 @@ export class StreamSet {
     const known = this.#streams.get(uid);
     if (known === undefined) this.#name(uid, path);
     this.#streams.set(uid, { uid, path: known?.path ?? path, config: known?.config, refusal });
+    if (known?.refusal !== refusal) for (const listener of this.#refused) listener(uid);
   }
 
   remove(uid: string): void {
@@ -90,6 +93,12 @@ export class StreamSet {
   onChange(listener: (change: PathChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls back when a newer configuration is not obeyed, and when that is over. Returns the function that stops it. */
+  onRefusal(listener: (uid: string) => void): () => void {
+    this.#refused.add(listener);
+    return () => this.#refused.delete(listener);
   }
 
   #name(uid: string, path: string): void {

@@ -87,6 +87,10 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     remedy: 'Try again when it has started.',
   },
   ERR_HTTP_URL: { meaning: 'The target of an HTTP request is no URL.', remedy: 'Check the program that sent it.' },
+  ERR_INTERNAL_UNSIGNED: {
+    meaning: '`/internal/v1/…` was asked without a signature of the pool’s own, or by a clock that is a minute off.',
+    remedy: 'It is for the operator. If it is the operator that is refused, set the clocks of the nodes.',
+  },
   ERR_INTERNAL: { meaning: 'The server failed on a request.', remedy: OURS },
   ERR_KUBE_CONFIG: {
     meaning: 'There is no API server to talk to: neither a pod of a cluster nor a kubeconfig that can be used.',
@@ -239,6 +243,26 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
   ERR_STORE_UNSUPPORTED: {
     meaning: 'The store cannot do conditional writes, and `store.s3.conditionalWrites` is `required`.',
     remedy: 'Use a store that can, or set it to `auto`.',
+  },
+  ERR_POD_REFUSED: {
+    meaning: 'An ingest pod did not answer the operator with its report.',
+    remedy: 'Its log says why; with 401, the Secret `relay-key` of the runtime namespace was changed a moment ago.',
+  },
+  ERR_POD_RELAY_KEY: {
+    meaning: 'The runtime namespace has no Secret `relay-key`, by which operator and pods know each other.',
+    remedy: 'The chart makes it: `helm upgrade` puts it back.',
+  },
+  ERR_POD_REPORT: {
+    meaning: 'The report of an ingest pod cannot be read.',
+    remedy: 'Operator and pods should be of the same release; while an upgrade runs, it goes away by itself.',
+  },
+  ERR_POD_SILENT: {
+    meaning: 'An ingest pod said nothing to the operator for half a minute.',
+    remedy: 'It is asked again. Repeated, look at the pod and at network policies between the two.',
+  },
+  ERR_POOL_TAKEN: {
+    meaning: 'Another Helm release serves a pool of this name; the message says which.',
+    remedy: 'Give this release another `pool.name`.',
   },
   ERR_STREAMS_DIR: {
     meaning: 'The directory of `--streams` cannot be read.',
