@@ -22,6 +22,7 @@ import { StreamMeters } from './serve/stream-meters.ts';
 import { StreamViews } from './serve/stream-view.ts';
 import { TlsFiles } from './serve/tls.ts';
 import { Streams } from './streams.ts';
+import { Janitor } from './upload/janitor.ts';
 
 /** A server that runs. */
 export interface RunningServer extends AsyncDisposable {
@@ -119,6 +120,18 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   isReady = true;
   log.info({ version, ...ports }, 'server started');
   recording?.start(feed);
+  if (recording !== undefined && streams.isConfigured) {
+    const { tombstones: deletions } = streams;
+    const isLive = (uid: string) =>
+      [...hub.streams.values()].some((each) => each.publication?.info.grant?.owner === uid);
+    stack.use(
+      new Janitor({
+        ...{ deletions, log, meter: metrics },
+        isBusy: (uid) => isLive(uid) || recording.hasBacklog(uid),
+        open: (access) => recording.store(access),
+      }),
+    );
+  }
 
   const running = stack.move();
   return {

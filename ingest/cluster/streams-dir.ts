@@ -64,7 +64,11 @@ export class StreamsDir implements AsyncDisposable {
     this.#state = state;
     this.#files = new LocalFiles(options.dir);
     this.#now = options.now ?? Date.now;
-    this.#unwatch = options.tombstones.onChange(() => void this.#save());
+    this.#unwatch = options.tombstones.onChange(() => {
+      // Nobody else waits to hear of it.
+      for (const uid of options.tombstones.finished) options.tombstones.remove(uid);
+      void this.#save();
+    });
   }
 
   /** Reads the folder, and puts what is in it in force. @throws Fault ERR_STREAMS_DIR, ERR_STREAMS_STATE */

@@ -53,11 +53,22 @@ export const METRICS = {
   },
   headwater_upload_attempts_total: { type: 'counter', help: 'Attempts to store an object', label: 'result' },
   headwater_upload_bytes_total: { type: 'counter', help: 'Bytes of segments confirmed by the store', label: null },
+  headwater_deleted_objects_total: {
+    type: 'counter',
+    help: 'Objects deleted with the streams that they were recorded of',
+    label: null,
+  },
+  headwater_deletion_errors_total: {
+    type: 'counter',
+    help: 'Attempts to delete recordings that failed',
+    label: 'code',
+  },
   headwater_upload_confirm_seconds: {
     type: 'histogram',
     help: 'Time from a segment closed to confirmed by the store',
     label: null,
   },
+  headwater_deletions_pending: { type: 'gauge', help: 'Streams whose recordings are still to be deleted', label: null },
   headwater_streams_configured: { type: 'gauge', help: 'Streams that are configured', label: 'state' },
   headwater_streams: { type: 'gauge', help: 'Live publications', label: null },
   headwater_viewers: { type: 'gauge', help: 'Viewers connected', label: 'protocol' },
@@ -104,6 +115,19 @@ export const METRICS = {
     label: 'resource',
   },
   headwater_kube_queue_depth: { type: 'gauge', help: 'Keys waiting to be worked on', label: 'queue' },
+  headwater_operator_leading: { type: 'gauge', help: '1 in the replica that works, 0 in the others', label: null },
+  headwater_operator_pods: {
+    type: 'gauge',
+    help: 'Ingest pods of the pool, as the operator sees them',
+    label: 'state',
+  },
+  headwater_operator_streams: { type: 'gauge', help: 'LiveStreams of the pool', label: 'phase' },
+  headwater_operator_status_writes_total: { type: 'counter', help: 'Statuses written', label: 'kind' },
+  headwater_operator_programming_seconds: {
+    type: 'histogram',
+    help: 'Time from a configuration written to obeyed by all ready pods',
+    label: null,
+  },
   headwater_event_loop_delay_seconds: {
     type: 'gauge',
     help: 'p99 of the event loop delay since the last scrape',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFile, link, lstat, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { copyFile, link, lstat, open, readdir, readFile, rename, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Fault } from '../runtime/fault.ts';
 import { errorCode, makeFolders, NODE_DISK, removeFile } from '../spool/disk.ts';
@@ -10,6 +10,7 @@ import {
   type ListedObject,
   MAX_SMALL_OBJECT,
   type ObjectStore,
+  REMOVE_BATCH,
   type SegmentSource,
   type StoredSegment,
   type StoreFaultCode,
@@ -188,6 +189,43 @@ export class FileStore implements ObjectStore {
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return [];
       throw storeFault(error);
+    }
+  }
+
+  async *keysBelow(folder: string, signal: AbortSignal): AsyncIterable<readonly string[]> {
+    signal.throwIfAborted();
+    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch((error) => {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw storeFault(error);
+    });
+    const keys = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => folder + name);
+    for (let at = 0; at < keys.length; at += REMOVE_BATCH) yield keys.slice(at, at + REMOVE_BATCH);
+    for (const entry of entries) if (entry.isDirectory()) yield* this.keysBelow(`${folder}${entry.name}/`, signal);
+  }
+
+  /** Folders that become empty go too, as a bucket has none. */
+  async remove(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    const folders = new Set<string>();
+    try {
+      for (const key of keys) {
+        signal.throwIfAborted();
+        const target = join(this.#root, key);
+        await removeFile(NODE_DISK, target);
+        folders.add(dirname(target));
+      }
+    } catch (error) {
+      throw storeFault(error);
+    }
+    for (const folder of folders) {
+      for (let path = folder; path.startsWith(`${this.#root}/`); path = dirname(path)) {
+        if (
+          !(await rmdir(path).then(
+            () => true,
+            () => false,
+          ))
+        )
+          break;
+      }
     }
   }
 

@@ -63,7 +63,14 @@ export interface ObjectStore extends AsyncDisposable {
   ): Promise<string>;
   /** What lies in a folder ('' or ending in '/'), without what lies in folders below. */
   list(folder: string, signal: AbortSignal): Promise<readonly ListedObject[]>;
+  /** Keys of everything below a folder (ending in '/'), at most REMOVE_BATCH at a time. What comes or goes meanwhile may be in them or not. */
+  keysBelow(folder: string, signal: AbortSignal): AsyncIterable<readonly string[]>;
+  /** Deletes at most REMOVE_BATCH objects; one that is gone already is as good as deleted. */
+  remove(keys: readonly string[], signal: AbortSignal): Promise<void>;
 }
+
+/** Objects that are deleted with one request (Amazon S3 API, DeleteObjects). */
+export const REMOVE_BATCH = 1000;
 
 /** Bytes of the largest manifest, index or playlist that is read. */
 export const MAX_SMALL_OBJECT = 64 * 1024 * 1024;

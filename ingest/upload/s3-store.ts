@@ -18,6 +18,7 @@ import { S3Connection, type S3Place, type S3Settings } from './s3-connection.ts'
 import { isAbsent } from './s3-fault.ts';
 import { PART_BYTES_KEY, putParts } from './s3-multipart.ts';
 import { putWhole } from './s3-put.ts';
+import { removeObjects } from './s3-remove.ts';
 
 /** Where and how an S3 store is used. */
 export interface S3StoreOptions extends S3Place {
@@ -232,6 +233,22 @@ export class S3Store implements ObjectStore {
       if (ContinuationToken === undefined) break;
     }
     return found;
+  }
+
+  async *keysBelow(folder: string, signal: AbortSignal): AsyncIterable<readonly string[]> {
+    const { Bucket, Key: Prefix } = this.#connection.at(folder);
+    let ContinuationToken: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({ Bucket, Prefix, ...(ContinuationToken && { ContinuationToken }) });
+      const answer = await this.#connection.send(signal, 0, (client, options) => client.send(command, options));
+      const keys = (answer.Contents ?? []).map(({ Key = '' }) => folder + Key.slice(Prefix.length));
+      if (keys.length > 0) yield keys;
+      ContinuationToken = answer.IsTruncated ? answer.NextContinuationToken : undefined;
+    } while (ContinuationToken !== undefined);
+  }
+
+  remove(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    return removeObjects(this.#connection, keys, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,7 @@ import type {
 
 /** An operation of the store, for choosing what fails. */
 export interface StoreCall {
-  readonly operation: 'put' | 'find' | 'read' | 'swap' | 'list';
+  readonly operation: 'put' | 'find' | 'read' | 'swap' | 'list' | 'below' | 'remove';
   readonly key: string;
 }
 
@@ -97,9 +97,25 @@ export class MemoryStore implements ObjectStore {
   list(folder: string, signal: AbortSignal): Promise<readonly ListedObject[]> {
     return this.#call({ operation: 'list', key: folder }, signal, async () => {
       const found = [...this.objects].filter(([key]) => key.startsWith(folder));
-      const files = found.filter(([key]) => !key.slice(folder.length).includes('/'));
-      return files.map(([key, bytes]) => ({ name: key.slice(folder.length), bytes: bytes.length }));
+      const names = new Map<string, number | undefined>();
+      for (const [key, bytes] of found) {
+        const [name = '', ...below] = key.slice(folder.length).split('/');
+        names.set(name, below.length > 0 ? undefined : bytes.length);
+      }
+      return [...names].map(([name, bytes]) => ({ name, bytes }));
     });
+  }
+
+  async *keysBelow(folder: string, signal: AbortSignal): AsyncIterable<readonly string[]> {
+    yield await this.#call({ operation: 'below', key: folder }, signal, async () =>
+      [...this.objects.keys()].filter((key) => key.startsWith(folder)),
+    );
+  }
+
+  async remove(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    for (const key of keys) {
+      await this.#call({ operation: 'remove', key }, signal, async () => void this.objects.delete(key));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
