@@ -116,7 +116,7 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   if (config.http.listen) ports.http = await http.listen(config.http.listen, 'HTTP');
   if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
   const rtmpUrl = baseUrl('rtmp', config.rtmp.listen, ports.rtmp);
-  streams.start(hub, { rtmpUrl, internal: ports.metrics });
+  streams.start({ hub, rtmpUrl, internalPort: ports.metrics, onStores: () => void recording?.refresh() });
   isReady = true;
   log.info({ version, ...ports }, 'server started');
   recording?.start(feed);

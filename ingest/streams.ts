@@ -26,6 +26,9 @@ import { parsePattern } from './spool/segment-pattern.ts';
 /** Folder in the spool for what must outlive the process and is no media. */
 const STATE_FOLDER = '.streams';
 
+/** Changes of many streams are looked through together, ms. */
+const REFRESH_MS = 200;
+
 const WATCHED_AS: { readonly [P in PlayProtocol]: StreamConfig['playback']['protocols'][number] } = {
   rtmp: 'RTMP',
   'http-flv': 'HTTPFLV',
@@ -36,6 +39,17 @@ export interface StreamsLoad {
   /** Whether the spool still holds something of a stream. */
   readonly hasBacklog: (uid: string) => boolean;
   readonly meter: Meter;
+}
+
+/** What streams are started with. */
+export interface StreamsStart {
+  readonly hub: Hub;
+  /** Stores of streams, or credentials for them, may have changed. */
+  readonly onStores: () => void;
+  /** What people on this machine publish to. */
+  readonly rtmpUrl: string | undefined;
+  /** Where the pod answers the operator. */
+  readonly internalPort: number | undefined;
 }
 
 /** Which streams are served, and how each: all that come, or those that are configured in files or by an API server. */
@@ -51,6 +65,7 @@ export class Streams implements AsyncDisposable {
   readonly #single = new SinglePod();
   #dir: StreamsDir | undefined;
   #pod: KubernetesPod | undefined;
+  #refreshing: NodeJS.Timeout | undefined;
 
   constructor(config: Config, log: Log) {
     this.#config = config;
@@ -117,13 +132,21 @@ export class Streams implements AsyncDisposable {
   }
 
   /** The listeners are open: changes are followed, and who may stay no more is cut. */
-  start(hub: Hub, ports: { readonly rtmpUrl: string | undefined; readonly internal: number | undefined }): void {
+  start({ hub, onStores, rtmpUrl, internalPort }: StreamsStart): void {
+    const refresh = (): void => {
+      this.#refreshing ??= setTimeout(() => {
+        this.#refreshing = undefined;
+        onStores();
+      }, REFRESH_MS).unref();
+    };
     this.set.onChange(({ path, config }) => {
       hub.revoke(path, (grant) => isRevoked(grant, config));
       hub.dismiss(path, (protocol) => mayWatch(config, protocol));
+      refresh();
     });
-    this.#dir?.start(ports.rtmpUrl);
-    this.#pod?.start(ports.internal ?? 0);
+    this.tombstones.onChange(refresh);
+    this.#dir?.start(rtmpUrl);
+    this.#pod?.start(internalPort ?? 0);
   }
 
   /** Others are told that no new publishers are taken. */
@@ -137,6 +160,7 @@ export class Streams implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#refreshing);
     await this.#dir?.[Symbol.asyncDispose]();
     await this.#pod?.[Symbol.asyncDispose]();
   }

@@ -21,6 +21,10 @@ export interface StreamView {
     readonly recording: string;
     readonly durable: { readonly pub: string; readonly seq: number; readonly dts: number } | null;
   } | null;
-  readonly upload: { readonly pendingSegments: number; readonly pendingBytes: number } | null;
+  readonly upload: {
+    readonly pendingSegments: number;
+    readonly pendingBytes: number;
+    readonly store: { readonly available: boolean; readonly code?: string };
+  } | null;
   readonly secondsAtRisk: number;
 }
