@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubernetesCommand } from '../../setup/kube/build.ts';
 import { tool } from '../../setup/tools.ts';
@@ -90,6 +91,11 @@ export class ControlPlane implements AsyncDisposable {
     const file = join(this.dir, `apply-${randomBytes(4).toString('hex')}.yaml`);
     writeFileSync(file, text);
     await this.kubectl('apply', '--server-side', '--force-conflicts', '-f', file);
+  }
+
+  /** The CA's certificate, PEM. */
+  caText(): Promise<string> {
+    return readFile(this.ca, 'utf8');
   }
 
   /** A kubeconfig file of a user, made if it isn't there. */
