@@ -101,14 +101,26 @@ export class RecordingReports implements Disposable {
     return problem('Backlogged', `Segments wait since ${Math.round(age / 1000)} s for ${store?.url ?? 'the store'}.`);
   }
 
-  #count({ header, entries, gaps }: QueuedPublication): void {
-    const { owner, path, pub } = header;
-    if (owner === '') return;
+  /** A publication is going to be recorded. */
+  begin({ path, pub }: { readonly path: string; readonly pub: string }, owner: string): void {
+    this.#counted(owner, path)?.pubs.set(pub, { segments: 0, gaps: 0 });
+  }
+
+  /** Nothing is told of what has no owner. */
+  #counted(owner: string, path: string): Counted | undefined {
+    if (owner === '') return undefined;
     let counted = this.#streams.get(owner);
     if (counted === undefined) {
       counted = { path, pubs: new Map(), lastSegmentTime: null };
       this.#streams.set(owner, counted);
     }
+    return counted;
+  }
+
+  #count({ header, entries, gaps }: QueuedPublication): void {
+    const { owner, path, pub } = header;
+    const counted = this.#counted(owner, path);
+    if (counted === undefined) return;
     counted.pubs.set(pub, { segments: entries.length, gaps: gaps.length });
     const last = entries.at(-1);
     if (last !== undefined) counted.lastSegmentTime = laterOf(counted.lastSegmentTime, endOf(last));

@@ -84,7 +84,9 @@ export class Recording implements RecordingViews, AsyncDisposable {
   record(info: PublicationInfo): MediaSink | undefined {
     const policy = this.#parts.policies.policyOf(info);
     if (policy === undefined) return undefined;
-    return this.#recorder.record(info, policy === 'settings' ? undefined : policy);
+    if (policy === 'settings') return this.#recorder.record(info);
+    this.reports.begin(info, policy.facts.owner);
+    return this.#recorder.record(info, policy);
   }
 
   /** Stores or credentials of streams have changed. */
