@@ -7,6 +7,7 @@ import { RecordingEvents } from './recording-events.ts';
 import { RecordingList, type RecordingView } from './recording-list.ts';
 import type { RecordingPolicies } from './recording-policies.ts';
 import { RecordingReports } from './recording-reports.ts';
+import { RecordingSwitch, type SwitchHost } from './recording-switch.ts';
 import type { Log } from './runtime/log.ts';
 import type { Meter } from './runtime/meter.ts';
 import type { RecordingViews } from './serve/stream-view.ts';
@@ -40,6 +41,16 @@ export class Recording implements RecordingViews, AsyncDisposable {
   #uploader: Uploader | undefined;
   #events: RecordingEvents | undefined;
   #isStopped = false;
+  /** Of the publications that are live. */
+  readonly #switches = new Set<RecordingSwitch>();
+  readonly #switchHost: SwitchHost = {
+    policyOf: (info) => this.#parts.policies.policyOf(info),
+    begin: (info, policy) => {
+      this.reports.begin(info, policy.facts.owner);
+      return this.#recorder.record(info, policy);
+    },
+    ended: (recording) => void this.#switches.delete(recording),
+  };
 
   /** @throws Fault ERR_SPOOL_LOCKED, ERR_CONFIG_PATTERN */
   static async open(config: Config, policies: RecordingPolicies, log: Log, meter: Meter): Promise<Recording> {
@@ -80,17 +91,17 @@ export class Recording implements RecordingViews, AsyncDisposable {
     this.#events = new RecordingEvents(this.#spool, () => uploader.status().stores, feed);
   }
 
-  /** The sink that records a publication; undefined where it is not recorded. */
-  record(info: PublicationInfo): MediaSink | undefined {
-    const policy = this.#parts.policies.policyOf(info);
-    if (policy === undefined) return undefined;
-    if (policy === 'settings') return this.#recorder.record(info);
-    this.reports.begin(info, policy.facts.owner);
-    return this.#recorder.record(info, policy);
+  /** The sink that records a publication, as the policies say. */
+  record(info: PublicationInfo): MediaSink {
+    if (this.#parts.policies.isOpen) return this.#recorder.record(info);
+    const recording = new RecordingSwitch(info, this.#switchHost);
+    this.#switches.add(recording);
+    return recording;
   }
 
-  /** Stores or credentials of streams have changed. */
+  /** What the policies say may have changed: of the publications that are live, and of those on their way to a store. */
   async refresh(): Promise<void> {
+    for (const recording of this.#switches) recording.follow();
     await this.#uploader?.refresh();
   }
 

@@ -14,7 +14,7 @@ import { TombstoneSet } from './cluster/tombstone-set.ts';
 import type { Config } from './config/schema.ts';
 import { parseStoreUrl } from './config/store-url.ts';
 import { ValueProblem } from './config/units.ts';
-import { RECORD_ALL, type RecordingPolicies, StreamRecordingPolicies } from './recording-policies.ts';
+import { RecordingPolicies } from './recording-policies.ts';
 import type { Hub, PlayProtocol } from './relay/hub.ts';
 import type { PathSettings } from './relay/stream.ts';
 import { Fault } from './runtime/fault.ts';
@@ -70,13 +70,11 @@ export class Streams implements AsyncDisposable {
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = log;
-    if (this.isConfigured) {
-      this.authorizer = new StreamAuthorizer((path) => this.set.of(path));
-      this.recordings = new StreamRecordingPolicies(config.record, this.set, this.book);
-    } else {
-      this.authorizer = ALLOW_ALL;
-      this.recordings = config.record.all ? RECORD_ALL : undefined;
-    }
+    const { isConfigured } = this;
+    this.authorizer = isConfigured ? new StreamAuthorizer((path) => this.set.of(path)) : ALLOW_ALL;
+    const { record } = config;
+    const policies = new RecordingPolicies(!isConfigured, record, this.set, this.book);
+    this.recordings = isConfigured || record.all ? policies : undefined;
   }
 
   /** Only certain streams are served. */
