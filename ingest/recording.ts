@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Config } from './config/schema.ts';
 import { TICKS_PER_SECOND } from './media/media-event.ts';
 import type { MediaSink, PublicationInfo } from './media/publication.ts';
@@ -8,6 +9,7 @@ import { RecordingList, type RecordingView } from './recording-list.ts';
 import type { RecordingPolicies } from './recording-policies.ts';
 import { RecordingReports } from './recording-reports.ts';
 import { RecordingSwitch, type SwitchHost } from './recording-switch.ts';
+import { RecordingTotalsFile } from './recording-totals-file.ts';
 import type { Log } from './runtime/log.ts';
 import type { Meter } from './runtime/meter.ts';
 import type { RecordingViews } from './serve/stream-view.ts';
@@ -15,6 +17,7 @@ import type { PublicationHeader } from './spool/segment-entry.ts';
 import { SegmentNaming } from './spool/segment-naming.ts';
 import { Spool } from './spool/spool.ts';
 import type { QueuedPublication } from './spool/spool-queue.ts';
+import { stateFolder } from './state-folder.ts';
 import type { ObjectStore } from './upload/object-store.ts';
 import { existingNames } from './upload/open-store.ts';
 import { type StoreAccess, StorePool } from './upload/store-pool.ts';
@@ -40,6 +43,7 @@ export class Recording implements RecordingViews, AsyncDisposable {
   readonly #list: RecordingList;
   #uploader: Uploader | undefined;
   #events: RecordingEvents | undefined;
+  #totals: RecordingTotalsFile | undefined;
   #isStopped = false;
   /** Of the publications that are live. */
   readonly #switches = new Set<RecordingSwitch>();
@@ -57,7 +61,17 @@ export class Recording implements RecordingViews, AsyncDisposable {
     const naming = new SegmentNaming(config.record, (url) => existingNames(url ?? config.store.url));
     for (const warning of naming.layoutOf({}).warnings) log.warn({ pattern: config.record.segmentPattern }, warning);
     const spool = await Spool.open({ settings: config.spool, names: naming, log, meter });
-    return new Recording(config, { naming, spool, stores: new StorePool(config, log), policies }, log, meter);
+    const recording = new Recording(
+      config,
+      { naming, spool, stores: new StorePool(config, log), policies },
+      log,
+      meter,
+    );
+    if (!policies.isOpen) {
+      const file = path.join(stateFolder(config), 'recorded.json');
+      recording.#totals = await RecordingTotalsFile.open(file, recording.reports, log);
+    }
+    return recording;
   }
 
   private constructor(config: Config, parts: Parts, log: Log, meter: Meter) {
@@ -138,6 +152,7 @@ export class Recording implements RecordingViews, AsyncDisposable {
     await this.#uploader?.[Symbol.asyncDispose]();
     this.#events?.[Symbol.dispose]();
     this.#list[Symbol.dispose]();
+    await this.#totals?.[Symbol.asyncDispose]();
     this.reports[Symbol.dispose]();
     await this.#spool[Symbol.asyncDispose]();
     await this.#parts.stores[Symbol.asyncDispose]();
