@@ -66,7 +66,7 @@ describe('what the operator is told of recordings', () => {
     changed(publication);
   }
 
-  const waits = (pub: string, seconds: number, store = S3) =>
+  const waits = (pub: string, seconds: number, store: StoreStatus = S3) =>
     backlog.push({
       ...{ path: 'team/cam', pub, bytes: 500, segments: 1, seconds: 60, storedThrough: 0 },
       oldest: NOW - seconds * 1000,
