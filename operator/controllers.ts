@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LiveStreamStatus } from '../crds/live-stream-status.ts';
-import { FIELD_MANAGER, LABELS, RELAY_KEY_KEY, RELAY_KEY_SECRET } from '../crds/names.ts';
+import { FIELD_MANAGER, LABELS, RELAY_KEY_KEY, RELAY_KEY_SECRET, SECRET_TYPES } from '../crds/names.ts';
 import type { Log } from '../ingest/runtime/log.ts';
 import type { Meter } from '../ingest/runtime/meter.ts';
 import { Applier } from '../kube/apply.ts';
@@ -188,8 +188,11 @@ export class Controllers {
         slice: add,
         runtimeSecret: (_, now, before) => {
           const uid = (now ?? before)?.metadata.labels?.[LABELS.uid];
-          const key = uid && this.#index.keyOf(uid);
+          if (!uid) return;
+          const key = this.#index.keyOf(uid);
           if (key) add(key);
+          // Written for a stream that was deleted in the meantime.
+          else if (now?.type === SECRET_TYPES.streamConfig) this.#queues.cleanup.add(uid);
         },
         lease: (key, now) => this.#pods.heartbeat(splitKey(key).name, now),
         poolService: (key) => {
