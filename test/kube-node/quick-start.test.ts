@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -49,6 +49,18 @@ const run = async (text: string): Promise<string> => {
   return process.stdout;
 };
 
+/** What `kubectl get lstream -A` shows. */
+const waitForRow = (what: string, row: RegExp): Promise<unknown> =>
+  waitFor(what, async () => row.test(await release.kubectl('get', 'lstream', '-A')), {
+    timeoutMs: 20_000,
+    everyMs: 250,
+  });
+
+async function publisherEnds(): Promise<void> {
+  const { code } = await publisher!.wait(60_000);
+  expect(code, publisher!.stderr.slice(-2000)).toBe(0);
+}
+
 /** What each kind of block is followed by. The first that its text matches counts; without one, it has to end well. */
 const STEPS: readonly { readonly of: RegExp; readonly run: (text: string) => Promise<void> }[] = [
   {
@@ -60,12 +72,19 @@ const STEPS: readonly { readonly of: RegExp; readonly run: (text: string) => Pro
     },
   },
   {
-    of: /ffmpeg -re/,
+    of: /-f flv/,
     run: async (text) => {
       publisher = shell(text);
-      await waitFor('the stream to be live', async () =>
-        (await release.kubectl('get', 'lstream', '-A')).includes(' Live '),
-      );
+      await waitForRow('the stream to be live', / Live +RTMP /);
+    },
+  },
+  {
+    of: /-f mpegts/,
+    run: async (text) => {
+      await publisherEnds();
+      publisher = shell(text);
+      await waitForRow('the stream to be live over SRT', / Live +SRT +h264 640x360 /);
+      await publisherEnds();
     },
   },
   {
@@ -81,27 +100,22 @@ const STEPS: readonly { readonly of: RegExp; readonly run: (text: string) => Pro
   {
     of: /^kubectl get lstream/,
     run: async (text) => {
-      const line = await waitFor(
+      await waitForRow(
         'codec and bit rate in the status',
-        async () => {
-          const [, row = ''] = (await run(text)).split('\n');
-          return / Live +RTMP +h264 640x360 .*M/.test(row) ? row : undefined;
-        },
-        { timeoutMs: 15_000, everyMs: 500 },
+        /^team-a +cam-1 +True +Live +RTMP +h264 640x360 +<1M +\d+s$/m,
       );
-      expect(line).toMatch(/^team-a +cam-1 +True +Live +RTMP +h264 640x360 +<1M +\d+s$/);
+      expect(await run(text)).toMatch(/^NAMESPACE +NAME +READY +PHASE /);
     },
   },
   {
     of: /port-forward/,
     run: async (text) => {
-      expect((await publisher!.wait(60_000)).code, publisher!.stderr.slice(-2000)).toBe(0);
-      await waitFor(
-        'the recording to be in the store',
-        async () =>
-          (await release.kubectl('-n', 'headwater', 'logs', 'headwater-ingest-0')).includes('"recording stored"'),
-        { timeoutMs: 60_000, everyMs: 500 },
-      );
+      const stored = async (): Promise<number> =>
+        (await release.kubectl('-n', 'headwater', 'logs', 'headwater-ingest-0')).split('"recording stored"').length - 1;
+      await waitFor('both recordings to be in the store', async () => (await stored()) === 2, {
+        timeoutMs: 60_000,
+        everyMs: 500,
+      });
       await run(text);
     },
   },
@@ -109,7 +123,7 @@ const STEPS: readonly { readonly of: RegExp; readonly run: (text: string) => Pro
 
 it('the quick start works word for word', { timeout: 400_000 }, async () => {
   const blocks = quickStart();
-  expect(blocks.length).toBeGreaterThan(7);
+  expect(blocks.length).toBeGreaterThan(8);
   for (const { text } of blocks) {
     const began = performance.now();
     const step = STEPS.find(({ of }) => of.test(text));
@@ -118,10 +132,13 @@ it('the quick start works word for word', { timeout: 400_000 }, async () => {
     });
     console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text.split('\n')[0]}`);
   }
-  const whole = clone.join('whole.mp4');
-  await expectDecodes(whole);
-  const { streams, format } = await probe(whole);
-  expect(streams.map(({ codec_name }) => codec_name)).toEqual(['h264', 'aac']);
-  expect(Number(format.duration)).toBeGreaterThan(INPUT_SECONDS - 0.5);
+  const files = readdirSync(clone.path).filter((file) => /^\d{8}T\d{6}Z-\d+\.mp4$/.test(file));
+  expect(files).toHaveLength(2);
+  for (const file of files.map((name) => clone.join(name))) {
+    await expectDecodes(file);
+    const { streams, format } = await probe(file);
+    expect(streams.map(({ codec_name }) => codec_name)).toEqual(['h264', 'aac']);
+    expect(Number(format.duration)).toBeGreaterThan(INPUT_SECONDS - 0.5);
+  }
   expect(await run("kubectl -n team-a get events -o jsonpath='{.items[*].type}'")).not.toContain('Warning');
 });
