@@ -17,7 +17,7 @@ export function serveHelp(): string {
   );
   return `headwater serve [flags]
 
-Takes live video over RTMP, relays it to viewers and records it.
+Takes live video over RTMP and SRT, relays it to viewers and records it.
 
 ${[...settings, ...special].join('')}
 One dash or two; booleans as --x, --x=false, --x false, --no-x. Every flag is also a variable of the environment

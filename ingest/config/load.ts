@@ -3,9 +3,9 @@ import path from 'node:path';
 import { Fault } from '../runtime/fault.ts';
 import { parseArguments } from './argv.ts';
 import { findConflicts } from './conflicts.ts';
-import { environmentName, SETTING_KEYS, type SettingKey } from './flags.ts';
+import { environmentName, SETTING_KEYS, SETTINGS, type SettingKey } from './flags.ts';
 import type { Given } from './given.ts';
-import { CONFIG_SCHEMA, type Config, type Settings } from './schema.ts';
+import { CONFIG_SCHEMA, type Config, type Settings, settingType } from './schema.ts';
 import { absoluteStoreUrl, parseStoreUrl } from './store-url.ts';
 import { parseYaml } from './yaml-file.ts';
 
@@ -111,7 +111,14 @@ function readSettings(effective: ReadonlyMap<SettingKey, Given>, problems: strin
 
 /** The value a message is about; not where it is a secret or has no short form. */
 function shown({ key, value }: Given): string {
-  return key === 'store.s3.secretAccessKey' || typeof value === 'object' ? '' : `${JSON.stringify(String(value))} `;
+  return SETTINGS[key].secret || typeof value === 'object' || isStructured(key)
+    ? ''
+    : `${JSON.stringify(String(value))} `;
+}
+
+/** Its messages say themselves which part of the value they are about. */
+function isStructured(key: SettingKey): boolean {
+  return ['list', 'map'].includes(settingType(key).name);
 }
 
 function resolve(
@@ -119,13 +126,14 @@ function resolve(
   effective: ReadonlyMap<SettingKey, Given>,
   { cwd, isTerminal }: ConfigSources,
 ): Config {
-  const { rtmps, http, store, spool, record, log } = settings;
+  const { rtmps, srt, http, store, spool, record, log } = settings;
   const location = parseStoreUrl(store.url);
   const standsAlone = record.format === 'flv' || record.segmentPattern !== null || record.layout === 'flat';
   const timeline = standsAlone ? 'file' : 'recording';
   return {
     ...settings,
     rtmps: { ...rtmps, cert: absolute(cwd, rtmps.cert), key: absolute(cwd, rtmps.key) },
+    srt: { ...srt, passphraseFile: absolute(cwd, srt.passphraseFile) },
     http: { ...http, apiTokenFile: absolute(cwd, http.apiTokenFile) },
     store: {
       url: absoluteStoreUrl(store.url, cwd),

@@ -129,6 +129,11 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     remedy:
       'Live viewing goes on, what is not recorded is declared, and recording resumes by itself when the cause is gone. The message says what to change.',
   },
+  ERR_SRT_PASSPHRASE_FILE: {
+    meaning: 'The file of `--srt-passphrase-file` cannot be read, or a passphrase in it could not be used.',
+    remedy:
+      'The message says where: it is a JSON object, path → passphrase or `{current, previous, previousExpiresAt}`, 10 to 79 bytes each. While the server runs, what was read before stays in force.',
+  },
   ERR_STORE_ACCESS: {
     meaning: 'The store refuses the credentials, or the credentials cannot be read.',
     remedy: `Put them right; a credentials file is read anew without a restart. ${UPLOAD_WAITS}`,
