@@ -51,7 +51,7 @@ export class SettingsSrtPolicies implements SrtPolicies {
   of(path: string): SrtPathPolicy {
     const { encryption, passphrase, keyLength, latency, paths } = this.#settings;
     const own = paths.get(path);
-    const shared = passphrase === null ? [] : [{ passphrase }];
+    const shared: readonly SrtPassphrase[] = passphrase === null ? [] : [{ passphrase }];
     const now = this.#now();
     const passphrases = (this.#inFile(path) ?? shared).filter(
       ({ expiresAt }) => expiresAt === undefined || expiresAt > now,
