@@ -78,6 +78,56 @@ export const PROTOCOL_FAULTS = {
     action: 'skip',
     meaning: 'An aggregate message holds a part that goes past its end, or is neither audio, video nor data.',
   },
+  ERR_SRT_HANDSHAKE: {
+    action: 'refuse',
+    meaning:
+      'An SRT handshake that is too short, holds values that cannot be (no socket id, an MTU or a flow window too small), lacks its SRT block, or has blocks that go past its end.',
+  },
+  ERR_SRT_VERSION: {
+    action: 'refuse',
+    meaning: 'The SRT caller speaks handshake version 4, or is older than SRT 1.3. Update its libsrt.',
+  },
+  ERR_SRT_RENDEZVOUS: {
+    action: 'refuse',
+    meaning: 'The SRT peer wants a rendezvous. Headwater is a listener: set the mode of the peer to caller.',
+  },
+  ERR_SRT_FILE_MODE: {
+    action: 'refuse',
+    meaning:
+      'The SRT caller wants file mode (stream or message API, or another congestion control than `live`). Set its transmission type to live.',
+  },
+  ERR_SRT_PACKET_FILTER: {
+    action: 'refuse',
+    meaning:
+      'The SRT caller wants forward error correction (a packet filter). Remove `packetfilter` there: lost packets are sent again.',
+  },
+  ERR_SRT_GROUP: {
+    action: 'refuse',
+    meaning: 'The SRT caller wants bonding (a socket group), which is not served.',
+  },
+  ERR_SRT_STREAM_ID: {
+    action: 'refuse',
+    meaning:
+      'The SRT stream id names no path, is longer than 512 bytes, or holds `..`, control characters, a mode or a type that is not served. The message says what to change.',
+  },
+  ERR_SRT_UNSECURE: {
+    action: 'refuse',
+    meaning:
+      'One side has a passphrase, the other has none: the SRT caller came without one where `encryption` is `Required`, or with one where no encryption is set up.',
+  },
+  ERR_SRT_BAD_SECRET: {
+    action: 'refuse',
+    meaning: "The SRT caller's passphrase is not the one of this path, or was replaced and has expired.",
+  },
+  ERR_SRT_CRYPTO_MODE: {
+    action: 'refuse',
+    meaning:
+      'The SRT caller encrypts in a way that is not served: AES-GCM by the rules of SRT before 1.5.4, or a cipher nobody defined.',
+  },
+  ERR_SRT_KEY_MESSAGE: {
+    action: 'refuse',
+    meaning: 'An SRT key message is cut short or contradicts itself. During a connection it is answered and skipped.',
+  },
   ERR_AMF_TRUNCATED: {
     action: 'skip',
     meaning: 'An AMF value ends in the middle. Commands and metadata that hold it are skipped.',
@@ -107,9 +157,12 @@ export const PROTOCOL_FAULTS = {
   },
 } as const satisfies Record<string, ProtocolFaultSpec>;
 
-/** `close`: the connection ends. `skip`: the message is dropped and counted, the connection goes on. */
+/**
+ * `close`: the connection ends. `refuse`: it does not come about, and the peer is told why. `skip`: the message is dropped and counted,
+ * the connection goes on.
+ */
 export interface ProtocolFaultSpec {
-  readonly action: 'close' | 'skip';
+  readonly action: 'close' | 'refuse' | 'skip';
   readonly meaning: string;
 }
 
