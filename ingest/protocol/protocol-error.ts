@@ -128,6 +128,19 @@ export const PROTOCOL_FAULTS = {
     action: 'refuse',
     meaning: 'An SRT key message is cut short or contradicts itself. During a connection it is answered and skipped.',
   },
+  ERR_SRT_ACKNOWLEDGEMENT: {
+    action: 'close',
+    meaning: 'The SRT peer acknowledged packets that were never sent to it.',
+  },
+  ERR_SRT_LOSS_REPORT: {
+    action: 'close',
+    meaning: 'The SRT peer reported packets as lost that were never sent to it, or its report cannot be read.',
+  },
+  ERR_SRT_NO_ANSWER: { action: 'close', meaning: 'An SRT listener that was called did not answer in time.' },
+  ERR_SRT_REFUSED: {
+    action: 'close',
+    meaning: 'An SRT listener that was called refused the connection. The message holds its reason.',
+  },
   ERR_AMF_TRUNCATED: {
     action: 'skip',
     meaning: 'An AMF value ends in the middle. Commands and metadata that hold it are skipped.',

@@ -113,6 +113,11 @@ export function writeDataHeader(
   datagram.writeUInt32BE(destination, 12);
 }
 
+/** Sets the timestamp, µs; it is cut to 32 bits. */
+export function setTimestamp(datagram: Buffer, timestamp: number): void {
+  datagram.writeUInt32BE(timestamp >>> 0, 8);
+}
+
 /** Sets KK. */
 export function setKey(datagram: Buffer, key: number): void {
   datagram[FLAGS_AT] = ((datagram[FLAGS_AT] as number) & ~0x18) | (key << 3);
