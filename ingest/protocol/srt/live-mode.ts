@@ -19,16 +19,16 @@ export const MIN_PEER_VERSION = 0x01_03_00;
 export const MIN_MTU = 76;
 /** Packets; a window beyond is cut to this. */
 export const MAX_FLOW_WINDOW = 2 ** 20;
-/** What a peer may ask us to hold back, or to send for: more would only cost memory. */
-const MAX_LATENCY_MS = 30_000;
+/** What a peer may wish, where our own setting is not longer: packets wait for it in our memory. */
+const MAX_WISHED_LATENCY_MS = 10_000;
 
-/** The latency of both directions: the longer of what we and the peer want (SRT draft §4.4). */
+/** The latency of both directions: the longer of what we and the peer want (SRT draft §4.4), the peer's wish within bounds. */
 export function negotiateLatency(
   ourMs: number,
   peer: Pick<HsBlock, 'receiveLatencyMs' | 'sendLatencyMs'>,
 ): { readonly receiveLatencyMs: number; readonly sendLatencyMs: number } {
   return {
-    receiveLatencyMs: Math.min(Math.max(ourMs, peer.sendLatencyMs), MAX_LATENCY_MS),
-    sendLatencyMs: Math.min(Math.max(ourMs, peer.receiveLatencyMs), MAX_LATENCY_MS),
+    receiveLatencyMs: Math.max(ourMs, Math.min(peer.sendLatencyMs, MAX_WISHED_LATENCY_MS)),
+    sendLatencyMs: Math.max(ourMs, Math.min(peer.receiveLatencyMs, MAX_WISHED_LATENCY_MS)),
   };
 }
