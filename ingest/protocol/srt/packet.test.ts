@@ -13,6 +13,7 @@ import {
   KEY,
   keyOf,
   MAX_MESSAGE_NUMBER,
+  messageNumberAt,
   messageNumberOf,
   sequenceOf,
   setKey,
@@ -35,6 +36,10 @@ describe('data header', () => {
     setKey(datagram, KEY.odd);
     setRetransmitted(datagram);
     expect(datagram.toString('hex')).toBe('79ee189ed40000010000006412345678');
+  });
+
+  it('counts messages from 1, and never 0', () => {
+    expect([0, 1, MAX_MESSAGE_NUMBER - 1, MAX_MESSAGE_NUMBER].map(messageNumberAt)).toEqual([1, 2, 0x3ff_ffff, 1]);
   });
 
   it('reads what was written, flags apart from numbers', () => {

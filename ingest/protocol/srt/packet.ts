@@ -40,6 +40,11 @@ export const KEY = { clear: 0, even: 1, odd: 2 } as const;
 /** Message numbers begin at 1 and wrap from here to 1 again; 0 means none. */
 export const MAX_MESSAGE_NUMBER = 0x3ff_ffff;
 
+/** The message number of the packet that stands behind `position` others, one message a packet. */
+export function messageNumberAt(position: number): number {
+  return (position % MAX_MESSAGE_NUMBER) + 1;
+}
+
 /** One message in one packet, the only form of live mode: PP = 11. */
 const WHOLE_MESSAGE = 0xc000_0000;
 /** Offset of the word that holds PP, O, KK, R and the message number. */

@@ -18,7 +18,7 @@ import {
   HEADER_BYTES,
   IP_UDP_BYTES,
   informationOf,
-  MAX_MESSAGE_NUMBER,
+  messageNumberAt,
   setRetransmitted,
   writeDataHeader,
 } from './packet.ts';
@@ -65,7 +65,6 @@ export class Sender {
   #next = 0;
   /** Positions below may be sent: as far as the peer's buffer goes. */
   #limit: number;
-  #messageNumber = 1;
   #wantedCount = 0;
   /** No position below is to be sent again. */
   #wantedFrom = 0;
@@ -149,11 +148,12 @@ export class Sender {
     }
     if (this.#window.isFull) return false;
     const datagram = Buffer.allocUnsafe(HEADER_BYTES + payload.length + this.#overheadBytes);
-    const sequence = sequenceAfter(this.#initialSequence, this.#window.end);
-    writeDataHeader(datagram, sequence, this.#messageNumber, this.#link.timestamp(now), this.#link.destination);
+    const position = this.#window.end;
+    const sequence = sequenceAfter(this.#initialSequence, position);
+    const timestamp = this.#link.timestamp(now);
+    writeDataHeader(datagram, sequence, messageNumberAt(position), timestamp, this.#link.destination);
     datagram.set(payload, HEADER_BYTES);
     this.#keys?.encrypt(datagram);
-    this.#messageNumber = this.#messageNumber === MAX_MESSAGE_NUMBER ? 1 : this.#messageNumber + 1;
     this.#window.push(datagram, now);
     this.#flush(now);
     return true;
