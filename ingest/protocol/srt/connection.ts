@@ -93,6 +93,21 @@ export class SrtConnection {
     return this.#sender.maxPayloadBytes;
   }
 
+  /** Bytes of datagrams that were sent and not acknowledged, or not sent yet. */
+  get unacknowledgedBytes(): number {
+    return this.#sender.bytes;
+  }
+
+  /** Smoothed round trip. */
+  get rttUs(): number {
+    return this.#roundTrip.rttUs;
+  }
+
+  /** Age of the oldest payload that is not acknowledged, in µs. */
+  unacknowledgedUs(now: number): number {
+    return this.#sender.ageUs(now);
+  }
+
   /** A datagram of the peer came. Its memory belongs to the connection from now on. */
   receive(datagram: Buffer, now: number): void {
     if (datagram.length < HEADER_BYTES || this.#state === 'closed') return;
@@ -130,11 +145,13 @@ export class SrtConnection {
       this.#end('idle');
       return;
     }
-    this.#receiver.tick(now);
-    this.#sender.tick(now);
-    this.#announceKeys(now);
+    if (this.#state !== 'leaving') {
+      this.#receiver.tick(now);
+      this.#sender.tick(now);
+      this.#announceKeys(now);
+      this.#keepAlive(now, passed);
+    }
     this.#leave(now);
-    this.#keepAlive(now, passed);
     this.#receiveRate.update(now, this.#counters.pktRecv, this.#counters.byteRecv);
     this.#sendRate.update(now, this.#counters.pktSent, this.#counters.byteSent);
   }
@@ -235,7 +252,7 @@ export class SrtConnection {
   #keepAlive(now: number, passed: number): void {
     this.#quietUs = this.#link.hasSpoken ? 0 : this.#quietUs + passed;
     this.#link.hasSpoken = false;
-    if (this.#quietUs >= KEEPALIVE_US && this.#state !== 'closed') this.#link.signal(CONTROL.keepalive, 0, now);
+    if (this.#quietUs >= KEEPALIVE_US) this.#link.signal(CONTROL.keepalive, 0, now);
   }
 
   /** The steps of `close` that are due. */
