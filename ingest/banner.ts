@@ -6,23 +6,33 @@ import { parseStoreUrl } from './config/store-url.ts';
 export interface OpenPorts {
   readonly rtmp?: number;
   readonly rtmps?: number;
+  /** UDP. */
+  readonly srt?: number;
   readonly http?: number;
 }
 
 /** What a person at the terminal needs to know after the start: lines to paste, where recordings go, who may come in. */
 export function banner(config: Config, ports: OpenPorts, version: string): string {
-  const { rtmp, rtmps, http } = config;
+  const { rtmp, rtmps, srt, http } = config;
   const bases = [base('rtmp', rtmp.listen, ports.rtmp), base('rtmps', rtmps.listen, ports.rtmps)].filter(
     (url) => url !== undefined,
   );
   const first = bases[0];
+  const overSrt = base('srt', srt.listen, ports.srt);
   const flv = base('http', http.listen, ports.http);
   const lines = [`Headwater ${version}`, ''];
-  if (first !== undefined) {
-    lines.push('  Publish');
-    for (const url of bases) lines.push(`    OBS         Server ${url}/live   Stream key test`);
-    lines.push(`    ffmpeg      ffmpeg -re -i input.mp4 -c copy -f flv ${first}/live/test`, '', '  Watch');
+  lines.push('  Publish');
+  for (const url of bases) lines.push(`    OBS         Server ${url}/live   Stream key test`);
+  if (first !== undefined) lines.push(`    ffmpeg      ffmpeg -re -i input.mp4 -c copy -f flv ${first}/live/test`);
+  if (overSrt !== undefined) {
+    const url = `${overSrt}?streamid=publish:live/test${secretOf(config)}`;
+    lines.push(`    SRT         ffmpeg -re -i input.mp4 -c copy -f mpegts '${url}'`);
+  }
+  lines.push('', '  Watch');
+  if (first !== undefined)
     lines.push(`    ffplay      ffplay ${first}/live/test`, `    VLC         vlc ${first}/live/test`);
+  if (overSrt !== undefined) {
+    lines.push(`    SRT         ffplay '${overSrt}?streamid=read:live/test${secretOf(config)}'`);
   }
   if (flv !== undefined) lines.push(`    HTTP-FLV    ${flv}/live/test.flv`, `    State       ${flv}/api/v1/streams`);
   lines.push('', ...recordingLines(config));
@@ -40,6 +50,12 @@ function base(scheme: string, address: ListenAddress | null, port: number | unde
   return `${scheme}://${formatListenAddress({ host, port })}`;
 }
 
+/** Where callers need a passphrase; it is not shown itself. */
+function secretOf({ srt }: Config): string {
+  const isEncrypted = srt.encryption !== 'Disabled' && (srt.passphrase !== null || srt.passphraseFile !== null);
+  return isEncrypted ? `&passphrase=…&pbkeylen=${srt.keyLength}` : '';
+}
+
 function recordingLines({ record, store, spool }: Config): string[] {
   if (!record.all) return ['  Recordings    off (--record-all)'];
   const location = parseStoreUrl(store.url);
@@ -52,10 +68,11 @@ function recordingLines({ record, store, spool }: Config): string[] {
 }
 
 /** Listeners that other machines can reach: flag and port. */
-function openToOthers({ rtmp, rtmps, http }: Config): [flag: string, port: number][] {
+function openToOthers({ rtmp, rtmps, srt, http }: Config): [flag: string, port: number][] {
   const listeners: [string, ListenAddress | null][] = [
     ['listen', rtmp.listen],
     ['tls-listen', rtmps.listen],
+    ['srt-listen', srt.encryption === 'Disabled' || srt.passphrase === null ? srt.listen : null],
     ['http-listen', http.listen],
   ];
   return listeners.flatMap(([flag, address]) => {

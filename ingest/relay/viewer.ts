@@ -119,6 +119,12 @@ export class Viewer {
     return 'ok';
   }
 
+  /** What was sent last has not arrived: nothing that follows is of use to it before the next keyframe. For sinks that lose what they took. */
+  skip(): void {
+    this.#cursor = undefined;
+    this.#rest = undefined;
+  }
+
   /** Gives up its place for good. What is partly written is finished: whatever follows on the connection has to be readable. */
   stop(): void {
     this.#cursor = undefined;
