@@ -265,6 +265,14 @@ describe('SrtConnection: life', () => {
     expect(peer.news).toEqual(['payload 0', 'closed shutdown']);
   });
 
+  it('delivers at the end what was held up by a hole', () => {
+    const peer = new SingleConnection();
+    for (const i of [0, 3, 4, 6]) peer.data(i);
+    peer.news;
+    peer.control(CONTROL.shutdown, 0);
+    expect(peer.news).toEqual(['drop 2', 'payload 3', 'payload 4', 'drop 1', 'payload 6', 'closed shutdown']);
+  });
+
   it('says goodbye three times', () => {
     const peer = new SingleConnection();
     peer.connection.close(peer.now);

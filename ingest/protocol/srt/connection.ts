@@ -121,7 +121,7 @@ export class SrtConnection {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#link.signal(CONTROL.shutdown, 0, now);
-      this.#end('protocol', error);
+      this.#end('protocol', now, error);
     }
   }
 
@@ -142,7 +142,7 @@ export class SrtConnection {
     this.#wasHeard = false;
     if (this.#silentUs > this.#idleUs) {
       this.#link.signal(CONTROL.shutdown, 0, now);
-      this.#end('idle');
+      this.#end('idle', now);
       return;
     }
     if (this.#state !== 'leaving') {
@@ -214,7 +214,7 @@ export class SrtConnection {
         this.#receiveDropRequest(datagram, now);
         break;
       case CONTROL.shutdown:
-        this.#end('shutdown');
+        this.#end('shutdown', now);
         break;
       case CONTROL.user:
         this.#receiveUser(datagram, now);
@@ -265,11 +265,11 @@ export class SrtConnection {
     this.#shutdownAt = now + SHUTDOWN_INTERVAL_US;
     this.#shutdownsLeft -= 1;
     this.#link.signal(CONTROL.shutdown, 0, now);
-    if (this.#shutdownsLeft === 0) this.#end('local');
+    if (this.#shutdownsLeft === 0) this.#end('local', now);
   }
 
-  #end(reason: CloseReason, error?: ProtocolError): void {
-    this.#receiver.stop();
+  #end(reason: CloseReason, now: number, error?: ProtocolError): void {
+    this.#receiver.finish(now);
     this.#state = 'closed';
     this.#handler.onClosed(reason, error);
   }

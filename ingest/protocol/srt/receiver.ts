@@ -108,6 +108,15 @@ export class Receiver {
     return this.#capacity.packetsPerSecond;
   }
 
+  /** The peer is gone: what has come is delivered, what is missing before it will not come. */
+  finish(now: number): void {
+    while (this.#losses.count > 0) {
+      this.#giveUp(this.#losses.lastOf(0) + 1);
+      this.#drain(now);
+    }
+    this.stop();
+  }
+
   /** Nothing is delivered from now on. */
   stop(): void {
     this.#isStopped = true;
