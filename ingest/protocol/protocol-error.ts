@@ -168,6 +168,37 @@ export const PROTOCOL_FAULTS = {
     action: 'skip',
     meaning: 'A frame came for which no codec configuration was sent before it: it cannot be decoded.',
   },
+  ERR_TS_SYNC_LOST: {
+    action: 'skip',
+    meaning: 'A transport packet did not begin with the sync byte: bytes were skipped up to the next that do.',
+  },
+  ERR_TS_CONTINUITY: {
+    action: 'skip',
+    meaning:
+      'Packets of an elementary stream are missing, by its continuity counter: what they belong to was dropped, and the gap declared.',
+  },
+  ERR_TS_TABLE: {
+    action: 'skip',
+    meaning: 'A PAT or PMT is broken or its CRC is wrong, or the program changed more than 1,000 times.',
+  },
+  ERR_TS_PES: {
+    action: 'skip',
+    meaning: 'A PES packet has no readable header, has no time, ends too early or holds nothing of its codec.',
+  },
+  ERR_TS_UNIT_TOO_LARGE: { action: 'skip', meaning: 'A PES packet grew to 16 MiB without an end.' },
+  ERR_TS_SCRAMBLED: { action: 'skip', meaning: 'Packets of an elementary stream are scrambled.' },
+  ERR_TS_AUDIO_SYNC: {
+    action: 'skip',
+    meaning: 'An audio frame did not begin where the one before it ended: bytes were skipped up to the next that does.',
+  },
+  ERR_TS_NO_KEYFRAME: {
+    action: 'skip',
+    meaning: 'A picture came before the first keyframe with parameter sets: no decoder could start with it.',
+  },
+  ERR_TS_UNSUPPORTED: {
+    action: 'skip',
+    meaning: 'A form of an audio codec that nothing but a transport stream can carry.',
+  },
 } as const satisfies Record<string, ProtocolFaultSpec>;
 
 /**

@@ -74,10 +74,11 @@ export class Hub {
     const counts = new Map([
       ['rtmp', 0],
       ['http-flv', 0],
+      ['srt', 0],
     ]);
     for (const stream of this.#streams.values()) {
       for (const { encoding } of stream.media.viewers) {
-        const protocol = encoding.startsWith('rtmp') ? 'rtmp' : 'http-flv';
+        const protocol = encoding === 'ts' ? 'srt' : encoding.startsWith('rtmp') ? 'rtmp' : 'http-flv';
         counts.set(protocol, counts.get(protocol)! + 1);
       }
     }
@@ -98,7 +99,6 @@ export class Hub {
   seat(path: string, encoding: Encoding, sink: ByteSink, handler: ViewerHandler): Seat {
     const viewer = new Viewer(sink, encoding, this.#counting(handler), {
       settings: this.#options.settings.viewer,
-      chunkSize: this.#options.settings.chunkSize,
       now: performance.now(),
     });
     let stream: Stream | undefined;
