@@ -66,7 +66,7 @@ export class FramedAudioTrack implements TsTrack {
         this.#samples = 0;
       }
       this.#isInSync = true;
-      this.#send(frame, bytes.subarray(at + frame.dataFrom, at + frame.bytes), unit.arrivedAt);
+      this.#send(frame, frame.data ?? bytes.subarray(at + frame.dataFrom, at + frame.bytes), unit.arrivedAt);
       at += frame.bytes;
     }
     if (at >= to) return;
@@ -93,14 +93,14 @@ export class FramedAudioTrack implements TsTrack {
   }
 
   #send(frame: AudioFrame, data: Buffer, arrivedAt: number): void {
-    if (this.#base === undefined) return;
+    if (this.#base === undefined || frame.samples === 0) return;
     if (frame.sampleRate !== this.#rate) {
       this.#base = this.#now;
       this.#samples = 0;
       this.#rate = frame.sampleRate;
     }
     if (frame.format !== this.#format || this.output.config === undefined) {
-      const record = this.#syntax.recordOf(data, frame);
+      const record = data.length > 0 ? this.#syntax.recordOf(data, frame) : undefined;
       if (record === undefined) {
         this.output.skip('ERR_TS_UNSUPPORTED');
         this.#samples += frame.samples;
