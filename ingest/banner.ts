@@ -67,12 +67,18 @@ function recordingLines({ record, store, spool }: Config): string[] {
   return lines;
 }
 
+/** Nobody comes in over SRT without the passphrase. */
+function needsPassphrase({ encryption, passphrase, paths }: Config['srt']): boolean {
+  const isOpen = [...paths.values()].some((own) => own.encryption !== undefined && own.encryption !== 'Required');
+  return passphrase !== null && (encryption ?? 'Required') === 'Required' && !isOpen;
+}
+
 /** Listeners that other machines can reach: flag and port. */
 function openToOthers({ rtmp, rtmps, srt, http }: Config): [flag: string, port: number][] {
   const listeners: [string, ListenAddress | null][] = [
     ['listen', rtmp.listen],
     ['tls-listen', rtmps.listen],
-    ['srt-listen', srt.encryption === 'Disabled' || srt.passphrase === null ? srt.listen : null],
+    ['srt-listen', needsPassphrase(srt) ? null : srt.listen],
     ['http-listen', http.listen],
   ];
   return listeners.flatMap(([flag, address]) => {
