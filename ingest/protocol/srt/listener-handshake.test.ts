@@ -194,6 +194,11 @@ describe('conclusion', () => {
     expect([one.peerSocketId, two.peerSocketId]).toEqual([CALLER_ID, 0x0808]);
   });
 
+  it('of a new attempt with the same socket id is not the refused one again', () => {
+    listener.refuse(requestOf(conclusion()), 'conflict', NOW);
+    expect(requestOf(conclusion({ initialSequence: 0x4321 }))).toBeDefined();
+  });
+
   it('has to wait where its address asks too often', () => {
     const datagram = conclusion();
     admitted = false;

@@ -144,13 +144,13 @@ export class ListenerHandshake {
     this.#waitingEntry(request);
     this.#waiting -= 1;
     const datagram = rejectionOf(request.handshake, rejection, request.address, now);
-    this.#retire(keyOf(request.address, request.port, request.peerSocketId), datagram, now);
+    this.#retire(keyOf(request.address, request.port, request.handshake), datagram, now);
     return datagram;
   }
 
   /** The connection of an accepted request has ended. */
   forget(request: ConnectionRequest, now: number): void {
-    this.#retire(keyOf(request.address, request.port, request.peerSocketId), undefined, now);
+    this.#retire(keyOf(request.address, request.port, request.handshake), undefined, now);
   }
 
   /** Stateless: a fixed part like the one that came, with version, magic and cookie. */
@@ -172,7 +172,7 @@ export class ListenerHandshake {
     port: number,
     now: number,
   ): ListenerStep | undefined {
-    const key = keyOf(address, port, handshake.socketId);
+    const key = keyOf(address, port, handshake);
     const known = this.#entries.get(key);
     if (known) return this.#repeat(known, now);
     if (!this.#cookies.isRight(handshake.cookie, address, port, now)) return undefined;
@@ -206,7 +206,7 @@ export class ListenerHandshake {
   }
 
   #waitingEntry(request: ConnectionRequest): Entry {
-    const entry = this.#entries.get(keyOf(request.address, request.port, request.peerSocketId));
+    const entry = this.#entries.get(keyOf(request.address, request.port, request.handshake));
     if (entry === undefined || entry.answer !== undefined) throw new RangeError('the request does not wait');
     return entry;
   }
@@ -222,8 +222,9 @@ export class ListenerHandshake {
   }
 }
 
-function keyOf(address: string, port: number, peerSocketId: number): string {
-  return `${address}|${port}|${peerSocketId}`;
+/** One attempt to connect. Small stacks have a fixed socket id; a new attempt draws a new sequence number. */
+function keyOf(address: string, port: number, { socketId, initialSequence }: Handshake): string {
+  return `${address}|${port}|${socketId}|${initialSequence}`;
 }
 
 function toPeer(
