@@ -1,5 +1,5 @@
 /** Lines that strangers can cause, by sending packets: so many a second, the rest is counted. */
-const LINES_PER_SECOND = 20;
+const LINES_PER_SECOND = 50;
 
 /** Keeps a flood of refused peers from becoming a flood of lines. */
 export class LogQuota {

@@ -43,7 +43,7 @@ export async function packetsOfAll(
 /** Decoded frames of one stream, hashed, none dropped, doubled or scaled. @throws Error at a decoding error. */
 export async function decodedOf(file: string, stream: string, version?: FfmpegVersion): Promise<HashedFrame[]> {
   return hashed(
-    ['-xerror', '-copyts', '-i', file, '-map', `0:${stream}`, '-fps_mode', 'passthrough', '-autoscale', '0'],
+    ['-xerror', '-copyts', '-i', file, '-map', `0:${stream}`, '-fps_mode', 'passthrough', '-noautoscale'],
     version,
   );
 }

@@ -3,8 +3,8 @@ import { ffmpeg, type PublishOptions } from './ffmpeg.ts';
 import { type ProcessOptions, start, type TestProcess } from './process.ts';
 import { srtUrl } from './server.ts';
 
-/** How ffmpeg's libsrt says that its connection attempt was refused, and every other libsrt program too. */
-const REJECTION = /(?:rejected|reject reason|ERROR:|Connection setup failure)[^\n]*/i;
+/** How libsrt says in its log (level note, or ffmpeg's standard error) that it was refused. */
+const REJECTION = /REJECT reported from HS processing: (.*?) - not processing/;
 
 /** Publishes a file as it is over SRT, in MPEG-TS: the command of the walk-through. */
 export function publishSrt(file: string, url: string, options: PublishOptions = {}): TestProcess {
@@ -14,13 +14,13 @@ export function publishSrt(file: string, url: string, options: PublishOptions = 
   return ffmpeg([...args, '-f', 'mpegts', url], options);
 }
 
-/** `srt-live-transmit SOURCE TARGET`, without its own buffering of standard output. */
+/** `srt-live-transmit SOURCE TARGET`. It ends with 0 whatever happens; with `-a:no` it ends when its connection does. */
 export function srtLiveTransmit(
   source: string,
   target: string,
   { args = [], ...options }: ProcessOptions & { readonly args?: readonly string[] } = {},
 ): TestProcess {
-  return start(tool('srt-live-transmit'), ['-loglevel', 'error', ...args, source, target], options);
+  return start(tool('srt-live-transmit'), ['-loglevel', 'note', ...args, source, target], options);
 }
 
 /** A SRT caller of GStreamer's: plays a path into a file. */
@@ -36,7 +36,7 @@ export function gstSrtPublish(file: string, port: number, streamId: string): Tes
   return start(tool('gst-launch-1.0'), ['-q', ...read, ...sink]);
 }
 
-/** What a program says of a refused connection. */
-export function refusalOf(child: TestProcess): string {
-  return REJECTION.exec(child.stderr + child.stdout)?.[0] ?? '';
+/** Why a program of libsrt's was refused, in libsrt's words; undefined where it was not. */
+export function refusalOf(child: TestProcess): string | undefined {
+  return REJECTION.exec(child.stderr + child.stdout)?.[1];
 }
