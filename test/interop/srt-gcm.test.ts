@@ -93,6 +93,7 @@ describe.concurrent('AES-GCM', () => {
       });
       const secret: SrtCallerOptions = { passphrase: PASSPHRASE, keyLength, mode: 'gcm', refresh: REFRESH };
       await using caller = await SrtCaller.connect(port, { ...secret, timeoutMs: 15_000 });
+      expect(caller.negotiated.peerVersion).toBeGreaterThanOrEqual(GCM_SINCE);
       await sendClip(caller);
       await delay(300);
       await caller.close();

@@ -40,8 +40,10 @@ export class SrtCaller implements AsyncDisposable {
   /** Packets that never came, by the order of payloads. */
   dropped = 0;
   readonly #socket: Socket;
+  readonly #sendDatagram: (datagram: Buffer) => void;
   readonly #connection: SrtConnection;
   readonly #ticker: NodeJS.Timeout;
+  #isGone = false;
 
   private constructor(
     socket: Socket,
@@ -50,6 +52,7 @@ export class SrtCaller implements AsyncDisposable {
     options: SrtCallerOptions,
   ) {
     this.#socket = socket;
+    this.#sendDatagram = send;
     this.negotiated = negotiated;
     const closed = Promise.withResolvers<CloseReason>();
     this.closed = closed.promise;
@@ -124,6 +127,11 @@ export class SrtCaller implements AsyncDisposable {
     return this.#connection.send(payload, nowUs());
   }
 
+  /** A datagram as it is, past the protocol. */
+  sendRaw(datagram: Buffer): void {
+    this.#sendDatagram(datagram);
+  }
+
   statistics(): ConnectionStatistics {
     return this.#connection.statistics(nowUs());
   }
@@ -136,6 +144,8 @@ export class SrtCaller implements AsyncDisposable {
 
   /** Ends it without a word, as SIGKILL does. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isGone) return;
+    this.#isGone = true;
     clearInterval(this.#ticker);
     const ended = once(this.#socket, 'close');
     this.#socket.close();
