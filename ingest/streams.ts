@@ -32,6 +32,7 @@ const REFRESH_MS = 200;
 const WATCHED_AS: { readonly [P in PlayProtocol]: StreamConfig['playback']['protocols'][number] } = {
   rtmp: 'RTMP',
   'http-flv': 'HTTPFLV',
+  srt: 'SRT',
 };
 
 /** What streams are loaded with. */
@@ -194,10 +195,11 @@ function problemOf({ recording }: StreamConfig): string | undefined {
 }
 
 /** What the settings of this process give to streams that do not say otherwise. */
-function poolOf({ rtmp, rtmps, relay, limits, store, record, spool }: Config): PoolDefaults {
+function poolOf({ rtmp, rtmps, srt, relay, limits, store, record, spool }: Config): PoolDefaults {
   const protocols = [
     ...(rtmp.listen === null ? [] : (['RTMP'] as const)),
     ...(rtmps.listen === null ? [] : (['RTMPS'] as const)),
+    ...(srt.listen === null ? [] : (['SRT'] as const)),
   ];
   const { endpoint, region, forcePathStyle } = store.s3;
   const ms = (value: number) => `${value}ms`;
@@ -214,6 +216,6 @@ function poolOf({ rtmp, rtmps, relay, limits, store, record, spool }: Config): P
       segmentPattern: record.segmentPattern,
       onFull: spool.onFull,
     },
-    playback: { protocols: ['RTMP', 'HTTPFLV'] },
+    playback: { protocols: ['RTMP', 'SRT', 'HTTPFLV'] },
   });
 }

@@ -1,3 +1,5 @@
+import type { SrtPathSettings, SrtPort } from './srt-settings.ts';
+
 /** Milliseconds, bytes: what a parsed duration or size is, whatever unit it was written in. */
 export type Milliseconds = number;
 export type Bytes = number;
@@ -10,6 +12,20 @@ const MIB: Bytes = 1024 * KIB;
 export const DEFAULTS = {
   rtmp: { listen: ':1935', chunkSize: 65_536 },
   rtmps: { listen: null, cert: null, key: null },
+  srt: {
+    listen: ':10080',
+    latency: 120,
+    encryption: null,
+    passphrase: null,
+    passphraseFile: null,
+    keyLength: 16,
+    defaultPath: null,
+    ports: [] as readonly SrtPort[],
+    paths: new Map() as ReadonlyMap<string, SrtPathSettings>,
+    receiveBuffer: 8 * MIB,
+    waitForPublisher: 2 * SECOND,
+    idleTimeout: 5 * SECOND,
+  },
   http: { listen: ':8080', apiTokenFile: null },
   metrics: { listen: '127.0.0.1:9090' },
   streams: { dir: null },
@@ -85,6 +101,8 @@ export const DEFAULTS = {
     chunkSizeMax: 16_777_215,
     pendingPerAddress: 200,
     sessionsPerAddress: 0,
+    srtHalfOpen: 1_024,
+    srtHandshakesPerSecond: 100,
   },
   shutdown: { flush: 30 * SECOND },
   log: { level: 'info', format: null },

@@ -5,6 +5,7 @@ import { type CounterName, type GaugeName, type HistogramName, METRICS, type Met
 /** Upper bounds in seconds: from an idle NVMe disk to a stalled network disk; from a store in the same rack to an outage. */
 const BUCKETS: { readonly [N in HistogramName]: readonly number[] } = {
   headwater_fragment_sync_seconds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  headwater_operator_programming_seconds: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
   headwater_upload_confirm_seconds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800],
 };
 

@@ -39,6 +39,12 @@ export const METRICS = {
     label: 'code',
   },
   headwater_gaps_total: { type: 'counter', help: 'Gaps declared in the media of publishers', label: 'cause' },
+  headwater_srt_packets_total: { type: 'counter', help: 'Data packets of SRT connections', label: 'kind' },
+  headwater_srt_rejections_total: {
+    type: 'counter',
+    help: 'SRT callers refused, by what they were told',
+    label: 'rejection',
+  },
   headwater_segments_total: { type: 'counter', help: 'Segments closed', label: 'state' },
   headwater_recording_dropped_seconds_total: {
     type: 'counter',

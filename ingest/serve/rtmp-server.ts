@@ -43,7 +43,11 @@ export class RtmpServer implements AsyncDisposable {
       const now = performance.now();
       for (const connection of this.#connections) connection.sweep(now);
     }, SWEEP_MS);
-    options.meter.gauge('headwater_connections', () => this.#connections.size);
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.#connections.size;
   }
 
   /** Opens an RTMP listener. Returns the port. @throws Fault `ERR_LISTEN` */

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { freePort } from '../support/ports.ts';
+import { freePort, freeUdpPort } from '../support/ports.ts';
 import { start } from '../support/process.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { cpuSeconds, residentBytes } from './process-cpu.ts';
@@ -76,6 +76,7 @@ export interface HeadwaterOptions {
 /** Headwater as a process of its own, `node cli.ts serve`; without further flags it records nothing. */
 export async function startHeadwater(options: HeadwaterOptions = {}): Promise<BenchServer> {
   const [port, httpPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  const srtPort = await freeUdpPort();
   const dir = await mkdtemp(join(tmpdir(), 'bench-headwater-'));
   const profile = options.profileDir ? ['--cpu-prof', `--cpu-prof-dir=${options.profileDir}`] : [];
   // prettier-ignore
@@ -86,6 +87,8 @@ export async function startHeadwater(options: HeadwaterOptions = {}): Promise<Be
     'serve',
     '--listen',
     `127.0.0.1:${port}`,
+    '--srt-listen',
+    `127.0.0.1:${srtPort}`,
     '--http-listen',
     `127.0.0.1:${httpPort}`,
     '--metrics-addr',
