@@ -64,7 +64,7 @@ const RESERVED = [
   {
     name: 'sockets',
     modules: '^(node:)?(net|dgram|tls|http|https|http2)$',
-    only: ['ingest/serve/', 'ingest/push/', 'ingest/cluster/', 'ingest/hooks/', 'kube/kubeconfig', 'operator/health'],
+    only: ['ingest/serve/', 'ingest/push/', 'ingest/cluster/', 'ingest/hooks/', 'kube/kubeconfig', 'operator/compile/endpoint-slice', 'operator/health'],
   },
   {
     name: 'files',

@@ -7,29 +7,25 @@ import type { RecordingPolicy } from './record/recording-plan.ts';
 import type { PublicationHeader } from './spool/segment-entry.ts';
 import type { StoreAccess } from './upload/store-pool.ts';
 
-/** What is recorded how, and with which credentials it is stored. */
-export interface RecordingPolicies {
-  /** `settings`: as the process records; undefined: not at all. */
-  policyOf(info: PublicationInfo): RecordingPolicy | 'settings' | undefined;
-  /** `settings`: the store of the process; undefined: nobody knows the credentials at present. */
-  accessOf(header: Pick<PublicationHeader, 'owner' | 'store'>): StoreAccess | 'settings' | undefined;
-}
-
-/** Every publication, as the settings say. */
-export const RECORD_ALL: RecordingPolicies = { policyOf: () => 'settings', accessOf: () => 'settings' };
-
-/** As each stream's configuration says. A change of it holds from the stream's next publication on. */
-export class StreamRecordingPolicies implements RecordingPolicies {
+/**
+ * What is recorded how, and with which credentials it is stored: every publication as the settings say, or each as the
+ * configuration of its stream does.
+ */
+export class RecordingPolicies {
+  /** Everything is recorded, as the settings say. */
+  readonly isOpen: boolean;
   readonly #record: Config['record'];
   readonly #set: StreamSet;
   readonly #book: StoreBook;
 
-  constructor(record: Config['record'], set: StreamSet, book: StoreBook) {
+  constructor(isOpen: boolean, record: Config['record'], set: StreamSet, book: StoreBook) {
+    this.isOpen = isOpen;
     this.#record = record;
     this.#set = set;
     this.#book = book;
   }
 
+  /** Undefined: not at all. */
   policyOf({ path }: PublicationInfo): RecordingPolicy | undefined {
     const config = this.#set.of(path);
     if (config === undefined || config.recording === null) return undefined;
@@ -46,6 +42,7 @@ export class StreamRecordingPolicies implements RecordingPolicies {
     };
   }
 
+  /** `settings`: the store of the process; undefined: nobody knows the credentials at present. */
   accessOf({ owner, store }: Pick<PublicationHeader, 'owner' | 'store'>): StoreAccess | 'settings' | undefined {
     if (store !== undefined) {
       const { hasOwnCredentials, ...place } = store;

@@ -13,13 +13,27 @@ export interface RecordingSources {
   usage(): SpoolUsage;
 }
 
-/** What was recorded of a stream, by publication, since this process started. */
+interface Counts {
+  readonly segments: number;
+  readonly gaps: number;
+}
+
+/** By uid. */
+export interface RecordingTotals {
+  readonly [uid: string]: Counts & { readonly path: string; readonly lastSegmentTime: string | null };
+}
+
+/** What was recorded of a stream, by publication. */
 interface Counted {
   readonly path: string;
-  readonly pubs: Map<string, { readonly segments: number; readonly gaps: number }>;
+  readonly pubs: Map<string, Counts>;
   lastSegmentTime: string | null;
 }
 
+/** Streams that are remembered; those that are gone are among them. */
+const MAX_STREAMS = 20_000;
+/** Stands for the publications of processes before this one. */
+const BEFORE = '';
 /** Publications of a stream that are counted one by one; older ones are added up. */
 const MAX_PUBS = 32;
 /** An outage this short is not worth a condition, ms. */
@@ -66,6 +80,27 @@ export class RecordingReports implements Disposable {
     return reports;
   }
 
+  /** What was recorded of each stream and is no longer in the spool: to be restored when the process starts anew. */
+  totals(): RecordingTotals {
+    const spooled = new Set(this.#sources.queue.publications.map(({ header }) => header.pub));
+    const totals: Record<string, RecordingTotals[string]> = {};
+    for (const [uid, { path, pubs, lastSegmentTime }] of this.#streams) {
+      const done = [...pubs].filter(([pub]) => !spooled.has(pub)).map(([, counts]) => counts);
+      totals[uid] = { path, lastSegmentTime, ...sumOf(done) };
+    }
+    return totals;
+  }
+
+  /** What `totals` gave before the process ended. */
+  restore(totals: RecordingTotals): void {
+    for (const [uid, { path, lastSegmentTime, segments, gaps }] of Object.entries(totals)) {
+      const counted = this.#counted(uid, path);
+      if (counted === undefined) continue;
+      counted.pubs.set(BEFORE, { segments, gaps });
+      if (lastSegmentTime !== null) counted.lastSegmentTime = laterOf(counted.lastSegmentTime, lastSegmentTime);
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#unsubscribe();
   }
@@ -73,15 +108,15 @@ export class RecordingReports implements Disposable {
   #report({ path, pubs, lastSegmentTime }: Counted, backlog: Backlog | undefined): RecordingReport {
     const status = this.#sources.recorder(path);
     const isOwn = status !== undefined && pubs.has(status.pub);
-    const sums = [...pubs.values()];
+    const { segments, gaps } = sumOf([...pubs.values()]);
     const age = backlog === undefined ? Number.NEGATIVE_INFINITY : Date.now() - backlog.oldest;
     return {
       current: isOwn ? status.recording : null,
       lastSegmentTime,
-      segmentsTotal: sums.reduce((sum, { segments }) => sum + segments, 0),
+      segmentsTotal: segments,
       backlogBytes: backlog?.bytes ?? 0,
       oldestPendingAgeMs: age >= 0 ? Math.round(age) : null,
-      gaps: sums.reduce((sum, { gaps }) => sum + gaps, 0),
+      gaps,
       problem: this.#problem(isOwn ? status : undefined, backlog, age),
     };
   }
@@ -101,14 +136,27 @@ export class RecordingReports implements Disposable {
     return problem('Backlogged', `Segments wait since ${Math.round(age / 1000)} s for ${store?.url ?? 'the store'}.`);
   }
 
-  #count({ header, entries, gaps }: QueuedPublication): void {
-    const { owner, path, pub } = header;
-    if (owner === '') return;
+  /** A publication is going to be recorded. */
+  begin({ path, pub }: { readonly path: string; readonly pub: string }, owner: string): void {
+    this.#counted(owner, path)?.pubs.set(pub, { segments: 0, gaps: 0 });
+  }
+
+  /** Nothing is told of what has no owner. */
+  #counted(owner: string, path: string): Counted | undefined {
+    if (owner === '') return undefined;
     let counted = this.#streams.get(owner);
     if (counted === undefined) {
       counted = { path, pubs: new Map(), lastSegmentTime: null };
       this.#streams.set(owner, counted);
+      if (this.#streams.size > MAX_STREAMS) this.#streams.delete(this.#streams.keys().next().value!);
     }
+    return counted;
+  }
+
+  #count({ header, entries, gaps }: QueuedPublication): void {
+    const { owner, path, pub } = header;
+    const counted = this.#counted(owner, path);
+    if (counted === undefined) return;
     counted.pubs.set(pub, { segments: entries.length, gaps: gaps.length });
     const last = entries.at(-1);
     if (last !== undefined) counted.lastSegmentTime = laterOf(counted.lastSegmentTime, endOf(last));
@@ -138,10 +186,17 @@ function laterOf(a: string | null, b: string): string {
   return a === null || b > a ? b : a;
 }
 
+function sumOf(counts: readonly Counts[]): Counts {
+  return counts.reduce((sum, { segments, gaps }) => ({ segments: sum.segments + segments, gaps: sum.gaps + gaps }), {
+    segments: 0,
+    gaps: 0,
+  });
+}
+
 /** The two oldest become one. */
 function addUp(pubs: Counted['pubs']): void {
   const [first, second] = [...pubs.keys()];
   const [a, b] = [pubs.get(first!)!, pubs.get(second!)!];
   pubs.delete(first!);
-  pubs.set(second!, { segments: a.segments + b.segments, gaps: a.gaps + b.gaps });
+  pubs.set(second!, sumOf([a, b]));
 }

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Config } from './config/schema.ts';
 import { TICKS_PER_SECOND } from './media/media-event.ts';
 import type { MediaSink, PublicationInfo } from './media/publication.ts';
@@ -7,6 +8,8 @@ import { RecordingEvents } from './recording-events.ts';
 import { RecordingList, type RecordingView } from './recording-list.ts';
 import type { RecordingPolicies } from './recording-policies.ts';
 import { RecordingReports } from './recording-reports.ts';
+import { RecordingSwitch, type SwitchHost } from './recording-switch.ts';
+import { RecordingTotalsFile } from './recording-totals-file.ts';
 import type { Log } from './runtime/log.ts';
 import type { Meter } from './runtime/meter.ts';
 import type { RecordingViews } from './serve/stream-view.ts';
@@ -14,6 +17,7 @@ import type { PublicationHeader } from './spool/segment-entry.ts';
 import { SegmentNaming } from './spool/segment-naming.ts';
 import { Spool } from './spool/spool.ts';
 import type { QueuedPublication } from './spool/spool-queue.ts';
+import { stateFolder } from './state-folder.ts';
 import type { ObjectStore } from './upload/object-store.ts';
 import { existingNames } from './upload/open-store.ts';
 import { type StoreAccess, StorePool } from './upload/store-pool.ts';
@@ -39,14 +43,35 @@ export class Recording implements RecordingViews, AsyncDisposable {
   readonly #list: RecordingList;
   #uploader: Uploader | undefined;
   #events: RecordingEvents | undefined;
+  #totals: RecordingTotalsFile | undefined;
   #isStopped = false;
+  /** Of the publications that are live. */
+  readonly #switches = new Set<RecordingSwitch>();
+  readonly #switchHost: SwitchHost = {
+    policyOf: (info) => this.#parts.policies.policyOf(info),
+    begin: (info, policy) => {
+      this.reports.begin(info, policy.facts.owner);
+      return this.#recorder.record(info, policy);
+    },
+    ended: (recording) => void this.#switches.delete(recording),
+  };
 
   /** @throws Fault ERR_SPOOL_LOCKED, ERR_CONFIG_PATTERN */
   static async open(config: Config, policies: RecordingPolicies, log: Log, meter: Meter): Promise<Recording> {
     const naming = new SegmentNaming(config.record, (url) => existingNames(url ?? config.store.url));
     for (const warning of naming.layoutOf({}).warnings) log.warn({ pattern: config.record.segmentPattern }, warning);
     const spool = await Spool.open({ settings: config.spool, names: naming, log, meter });
-    return new Recording(config, { naming, spool, stores: new StorePool(config, log), policies }, log, meter);
+    const recording = new Recording(
+      config,
+      { naming, spool, stores: new StorePool(config, log), policies },
+      log,
+      meter,
+    );
+    if (!policies.isOpen) {
+      const file = path.join(stateFolder(config), 'recorded.json');
+      recording.#totals = await RecordingTotalsFile.open(file, recording.reports, log);
+    }
+    return recording;
   }
 
   private constructor(config: Config, parts: Parts, log: Log, meter: Meter) {
@@ -80,15 +105,17 @@ export class Recording implements RecordingViews, AsyncDisposable {
     this.#events = new RecordingEvents(this.#spool, () => uploader.status().stores, feed);
   }
 
-  /** The sink that records a publication; undefined where it is not recorded. */
-  record(info: PublicationInfo): MediaSink | undefined {
-    const policy = this.#parts.policies.policyOf(info);
-    if (policy === undefined) return undefined;
-    return this.#recorder.record(info, policy === 'settings' ? undefined : policy);
+  /** The sink that records a publication, as the policies say. */
+  record(info: PublicationInfo): MediaSink {
+    if (this.#parts.policies.isOpen) return this.#recorder.record(info);
+    const recording = new RecordingSwitch(info, this.#switchHost);
+    this.#switches.add(recording);
+    return recording;
   }
 
-  /** Stores or credentials of streams have changed. */
+  /** What the policies say may have changed: of the publications that are live, and of those on their way to a store. */
   async refresh(): Promise<void> {
+    for (const recording of this.#switches) recording.follow();
     await this.#uploader?.refresh();
   }
 
@@ -125,6 +152,7 @@ export class Recording implements RecordingViews, AsyncDisposable {
     await this.#uploader?.[Symbol.asyncDispose]();
     this.#events?.[Symbol.dispose]();
     this.#list[Symbol.dispose]();
+    await this.#totals?.[Symbol.asyncDispose]();
     this.reports[Symbol.dispose]();
     await this.#spool[Symbol.asyncDispose]();
     await this.#parts.stores[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import type { RtmpConnection } from '../test/support/rtmp-connection.ts';
 import { type InProcessServer, runServer } from '../test/support/running-server.ts';
 import { TempDir } from '../test/support/temp-dir.ts';
 import { waitFor } from '../test/support/wait-for.ts';
+import type { RecordingView } from './recording-list.ts';
 
 const SECRET = `---
 apiVersion: v1
@@ -169,6 +170,49 @@ describe('streams from a folder', () => {
     rmSync(dir.path, { recursive: true });
     renameSync(`${dir.path}-away`, dir.path);
     expect(isOver(one.connection)).toBe(false);
+  });
+
+  it('begins, changes and ends the recording of a publisher that is live', async () => {
+    const recorded = (recording: string) =>
+      SECRET + cam(`{credentials: {secretRef: {name: keys}}, recording: ${recording}}`);
+    write(recorded('{enabled: false}'));
+    await start();
+    await using one = await publisher('?key=first-key-0123');
+    let ms = 1_000;
+    const more = async (): Promise<void> => {
+      for (const { type, timestamp, body } of drawn('KapapapapapapapapapaK', { fromMs: ms }))
+        await one.send(type, timestamp, body);
+      ms += 1_000;
+    };
+    const recordings = async () =>
+      (await running.get<{ recordings: RecordingView[] }>('/api/v1/recordings/team/cam')).recordings;
+    await more();
+    expect(await recordings()).toEqual([]);
+    const change = async (text: string, isDone: (list: RecordingView[]) => boolean) => {
+      write(text);
+      await waitFor(
+        'the change',
+        async () => {
+          await more();
+          return isDone(await recordings());
+        },
+        { everyMs: 20 },
+      );
+    };
+    await change(
+      recorded('{enabled: true, segmentDuration: 1s}'),
+      (list) => list.length === 1 && list[0]!.segments > 0,
+    );
+    await change(recorded('{enabled: true, format: flv}'), (list) => list.length === 2 && list[1]!.segments > 0);
+    await change(recorded('{enabled: false}'), (list) => list.every(({ state }) => state === 'stored'));
+    const all = await recordings();
+    expect(all.map(({ format }) => format)).toEqual(['fmp4', 'flv']);
+    expect(new Set(all.map(({ recording }) => recording)).size).toBe(2);
+    expect(all.flatMap(({ gaps }) => gaps)).toEqual([]);
+    await more();
+    expect(await recordings()).toHaveLength(2);
+    expect(isOver(one.connection)).toBe(false);
+    expect((await running.get<{ state: string }>('/api/v1/streams/team/cam')).state).toBe('live');
   });
 
   it('does not start without its folder', async () => {

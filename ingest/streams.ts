@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { POOL_DEFAULTS, type PoolDefaults } from '../crds/pool-defaults.ts';
 import type { StreamConfig } from '../crds/stream-config.ts';
 import { ALLOW_ALL, type Authorizer } from './auth/authorizer.ts';
@@ -14,7 +13,7 @@ import { TombstoneSet } from './cluster/tombstone-set.ts';
 import type { Config } from './config/schema.ts';
 import { parseStoreUrl } from './config/store-url.ts';
 import { ValueProblem } from './config/units.ts';
-import { RECORD_ALL, type RecordingPolicies, StreamRecordingPolicies } from './recording-policies.ts';
+import { RecordingPolicies } from './recording-policies.ts';
 import type { Hub, PlayProtocol } from './relay/hub.ts';
 import type { PathSettings } from './relay/stream.ts';
 import { Fault } from './runtime/fault.ts';
@@ -22,9 +21,7 @@ import type { Log } from './runtime/log.ts';
 import type { Meter } from './runtime/meter.ts';
 import { recordingId } from './spool/layout.ts';
 import { parsePattern } from './spool/segment-pattern.ts';
-
-/** Folder in the spool for what must outlive the process and is no media. */
-const STATE_FOLDER = '.streams';
+import { stateFolder } from './state-folder.ts';
 
 /** Changes of many streams are looked through together, ms. */
 const REFRESH_MS = 200;
@@ -71,13 +68,11 @@ export class Streams implements AsyncDisposable {
   constructor(config: Config, log: Log) {
     this.#config = config;
     this.#log = log;
-    if (this.isConfigured) {
-      this.authorizer = new StreamAuthorizer((path) => this.set.of(path));
-      this.recordings = new StreamRecordingPolicies(config.record, this.set, this.book);
-    } else {
-      this.authorizer = ALLOW_ALL;
-      this.recordings = config.record.all ? RECORD_ALL : undefined;
-    }
+    const { isConfigured } = this;
+    this.authorizer = isConfigured ? new StreamAuthorizer((path) => this.set.of(path)) : ALLOW_ALL;
+    const { record } = config;
+    const policies = new RecordingPolicies(!isConfigured, record, this.set, this.book);
+    this.recordings = isConfigured || record.all ? policies : undefined;
   }
 
   /** Only certain streams are served. */
@@ -113,8 +108,8 @@ export class Streams implements AsyncDisposable {
   /** Reads what is configured. @throws Fault ERR_STREAMS_DIR, ERR_STREAMS_STATE, ERR_KUBE_CONFIG */
   async load({ hasBacklog, meter }: StreamsLoad): Promise<void> {
     const { set, book, tombstones } = this;
-    const { streams, cluster, spool } = this.#config;
-    const common = { set, book, tombstones, hasBacklog, stateDir: path.join(spool.dir, STATE_FOLDER), log: this.#log };
+    const { streams, cluster } = this.#config;
+    const common = { set, book, tombstones, hasBacklog, stateDir: stateFolder(this.#config), log: this.#log };
     if (streams.dir !== null) {
       this.#dir = await StreamsDir.open({ ...common, dir: streams.dir, pool: poolOf(this.#config) });
     } else if (this.pod !== undefined) {

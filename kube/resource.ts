@@ -16,7 +16,6 @@ const core = (kind: string, plural: string, namespaced = true): Resource => ({
   namespaced,
 });
 
-export const NAMESPACES = core('Namespace', 'namespaces', false);
 export const SECRETS = core('Secret', 'secrets');
 export const SERVICES = core('Service', 'services');
 export const EVENTS = core('Event', 'events');

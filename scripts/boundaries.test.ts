@@ -30,7 +30,23 @@ const PLANTED: readonly { readonly file: string; readonly text: string; readonly
   { file: 'ingest/newfolder/a.ts', text: 'export const y = 1;', rule: null },
   { file: 'ingest/media/e.ts', text: "import '../newfolder/a.ts';", rule: 'folder-has-a-rule' },
   { file: 'ingest/media/f.ts', text: "import './gone.ts';", rule: 'no-unresolvable' },
+  { file: 'ingest/runtime/ok.ts', text: 'export const z = 1;', rule: null },
+  { file: 'crds/ok.ts', text: 'export const c = 1;', rule: null },
+  { file: 'crds/a.ts', text: "import '../ingest/runtime/ok.ts';", rule: 'boundary-of-crds' },
+  { file: 'kube/ok.ts', text: "import '../ingest/runtime/ok.ts';", rule: null },
+  { file: 'kube/a.ts', text: "import '../crds/ok.ts';", rule: 'boundary-of-kube' },
+  { file: 'operator/ok.ts', text: "import '../kube/ok.ts';\nimport '../crds/ok.ts';", rule: null },
+  { file: 'operator/a.ts', text: "import '../ingest/relay/a.ts';", rule: 'boundary-of-operator' },
+  { file: 'operator/compile/ok.ts', text: "import '../../crds/ok.ts';", rule: null },
+  { file: 'operator/compile/a.ts', text: "import '../../kube/ok.ts';", rule: 'boundary-of-operator-compile' },
+  { file: 'ingest/cluster/kubernetes.ts', text: "import '../../kube/ok.ts';", rule: null },
+  { file: 'ingest/cluster/a.ts', text: "import '../../kube/ok.ts';", rule: 'kube-only-in-a-cluster' },
+  { file: 'ingest/cluster/ok.ts', text: "void import('./kubernetes.ts');", rule: null },
+  { file: 'ingest/cluster/b.ts', text: "import './kubernetes.ts';", rule: 'kubernetes-is-loaded-lazily' },
+  { file: 'ingest/relay/d.ts', text: "import '../../operator/ok.ts';", rule: 'boundary-of-ingest-relay' },
 ];
+
+const ROOTS = ['crds', 'ingest', 'kube', 'operator', 'test'];
 
 let dir: string;
 let output: string;
@@ -43,7 +59,7 @@ beforeAll(() => {
   writeFileSync(path.join(dir, 'tsconfig.json'), '{"compilerOptions": {"module": "nodenext"}}');
   const bin = path.join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs');
   const config = path.join(ROOT, '.dependency-cruiser.cjs');
-  output = String(spawnSync(process.execPath, [bin, '--config', config, 'ingest', 'test'], { cwd: dir }).stdout);
+  output = String(spawnSync(process.execPath, [bin, '--config', config, ...ROOTS], { cwd: dir }).stdout);
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 

@@ -128,6 +128,7 @@ export const CHART_VALUES = z.strictObject({
       tcp: service({ rtmp: nodePort, rtmps: nodePort, http: nodePort }),
       udp: service({ srt: nodePort }),
     }),
+    apiTokenSecret: optionalName,
     config: anything,
     logLevel,
     serviceAccount,

@@ -1,8 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { Claim, Ownership } from './ownership.ts';
-
-const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
-const PUB_CHARACTERS = 8;
+import { randomPub } from './random-pub.ts';
 
 /** The only process there is: it owns every path. Epochs are Unix seconds, or one more than the last where that would not be higher. */
 export class SinglePod implements Ownership {
@@ -34,10 +31,4 @@ export class SinglePod implements Ownership {
     this.#ahead.delete(path);
     this.#ahead.set(path, epoch);
   }
-}
-
-function randomPub(): string {
-  let pub = '';
-  for (const byte of randomBytes(PUB_CHARACTERS)) pub += BASE32[byte & 31];
-  return pub;
 }

@@ -37,6 +37,8 @@ interface Told {
 
 /** Transitions that come together go out together, ms. */
 const TOGETHER_MS = 20;
+/** Above so many streams at once it is cheaper to look through all recordings together. */
+const FEW = 4;
 /** When codecs and resolution of a new publication are known, as a rule, ms after its start. */
 const SETTLED_MS = [500, 2_000];
 const PROTOCOLS = { rtmp: 'RTMP', rtmps: 'RTMPS', srt: 'SRT' } as const;
@@ -121,8 +123,10 @@ export class PodReports implements Disposable {
     this.#touched.clear();
     const recorded = new Map([...this.#sources.recorded()].map(({ uid, path }) => [uid, path]));
     const streams = new Map<string, StreamReport>();
+    const all = touched.length > FEW ? this.#sources.recordings() : undefined;
     for (const uid of touched) {
-      const stream = this.#stream(uid, recorded.get(uid), () => this.#sources.recordings(uid).get(uid));
+      const recordings = all ?? this.#sources.recordings(uid);
+      const stream = this.#stream(uid, recorded.get(uid), recordings.get(uid));
       if (stream !== undefined) streams.set(uid, stream);
     }
     const known = new Set([...this.#sources.set.streams].map(({ uid }) => uid));
@@ -176,7 +180,7 @@ export class PodReports implements Disposable {
     for (const { uid, path } of this.#sources.recorded()) if (!paths.has(uid)) paths.set(uid, path);
     const streams = new Map<string, StreamReport>();
     for (const [uid, path] of paths) {
-      const stream = this.#stream(uid, path, () => recordings.get(uid));
+      const stream = this.#stream(uid, path, recordings.get(uid));
       if (stream !== undefined) streams.set(uid, stream);
     }
     return streams;
@@ -186,20 +190,19 @@ export class PodReports implements Disposable {
   #stream(
     uid: string,
     recordedPath: string | undefined,
-    recordingOf: () => RecordingReport | undefined,
+    recording: RecordingReport | undefined,
   ): StreamReport | undefined {
     const known = this.#sources.set.byUid(uid);
     const path = known?.path ?? recordedPath;
     if (path === undefined) return undefined;
-    const recording = recordingOf() ?? null;
     // What is neither configured nor has anything left to store is of no interest to anyone.
-    if (known === undefined && recording?.backlogBytes === 0 && recording.current === null) return undefined;
+    if (known === undefined && !recording?.backlogBytes && !recording?.current) return undefined;
     return {
       ...{ uid, path },
       revision: known?.config?.revision ?? null,
       refusal: known?.refusal?.slice(0, 1024) ?? null,
       publisher: this.#publisher(uid, path),
-      recording,
+      recording: recording ?? null,
     };
   }
 

@@ -25,7 +25,7 @@ export class SegmentNaming implements NameSource {
 
   /** The layout that a publication's segments are named by. */
   layoutOf({ segmentPattern }: Pick<SegmentPlace, 'segmentPattern'>): Layout {
-    const key = segmentPattern === undefined ? '' : `=${segmentPattern ?? ''}`;
+    const key = patternKey(segmentPattern);
     let layout = this.#layouts.get(key);
     if (layout === undefined) {
       layout = new Layout({ ...this.#settings, segmentPattern: segmentPattern ?? null });
@@ -36,7 +36,7 @@ export class SegmentNaming implements NameSource {
 
   #namesOf(place: SegmentPlace): SegmentNames {
     const layout = this.layoutOf(place);
-    const key = JSON.stringify([place.segmentPattern, place.store?.url, place.store?.endpoint]);
+    const key = JSON.stringify([patternKey(place.segmentPattern), place.store?.url, place.store?.endpoint]);
     let names = this.#names.get(key);
     if (names === undefined) {
       names = new SegmentNames(layout, this.#existingIn(place.store?.url));
@@ -44,4 +44,9 @@ export class SegmentNaming implements NameSource {
     }
     return names;
   }
+}
+
+/** No pattern of its own, and the settings' one, are not the same. */
+function patternKey(pattern: string | null | undefined): string {
+  return pattern === undefined ? '' : `=${pattern ?? ''}`;
 }

@@ -154,6 +154,25 @@ it('lets names be right from the start', async () => {
   expect(await names.take({ ...place, path: 'live/new' })).toBe('2026/live_new_1.mp4');
 });
 
+describe('deleting', () => {
+  it('lists all that is below a folder, and leaves no empty folder behind', async () => {
+    const keys = ['r/one/a.mp4', 'r/one/pub/p.json', 'r/one/deep/er/b.mp4', 'r/other/c.mp4', 'rx/d.mp4'];
+    for (const key of keys) await store.putSegment(key, segment(key.replaceAll('/', '_')), FOREVER);
+    const below = async (folder: string) => {
+      const found: string[] = [];
+      for await (const some of store.keysBelow(folder, FOREVER)) found.push(...some);
+      return found.sort();
+    };
+    expect(await below('r/one/')).toEqual(['r/one/a.mp4', 'r/one/deep/er/b.mp4', 'r/one/pub/p.json']);
+    expect(await below('none/')).toEqual([]);
+    await store.remove([...(await below('r/one/')), 'r/one/never.mp4'], FOREVER);
+    expect(await below('')).toEqual(['r/other/c.mp4', 'rx/d.mp4']);
+    expect(await readdir(dir.join('store', 'r'))).toEqual(['other']);
+    await store.remove(await below(''), FOREVER);
+    expect(await readdir(dir.join('store'))).toEqual([]);
+  });
+});
+
 describe('with the spool inside it', () => {
   it('what is stored stays whole when the local name goes, even on a disk too full for the journal', async () => {
     const journals: string[] = [];

@@ -44,6 +44,7 @@ const EVERYTHING = [
   'prometheusRule.enabled=true',
   'grafanaDashboard.enabled=true',
   'tls.secretName=tls',
+  'ingest.apiTokenSecret=api',
   'srt.dedicatedPorts.enabled=true',
   'watchNamespaces={team-a,team-b}',
   'ingest.publicHost=video.example.com',

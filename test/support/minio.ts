@@ -22,12 +22,14 @@ export class Minio implements AsyncDisposable {
   readonly accessKeyId = USER;
   readonly secretAccessKey = PASSWORD;
   readonly port: number;
+  readonly #host: string;
   readonly #dir: TempDir;
   readonly #client: S3Client;
   #process: TestProcess | undefined;
 
-  private constructor(port: number, dir: TempDir) {
+  private constructor(host: string, port: number, dir: TempDir) {
     this.port = port;
+    this.#host = host;
     this.#dir = dir;
     this.#client = new S3Client({
       endpoint: this.endpoint,
@@ -37,20 +39,21 @@ export class Minio implements AsyncDisposable {
     });
   }
 
-  static async start(): Promise<Minio> {
-    const minio = new Minio(await freePort(), new TempDir('minio'));
+  /** @param host an address of this machine; loopback unless given */
+  static async start(host = '127.0.0.1'): Promise<Minio> {
+    const minio = new Minio(host, await freePort(), new TempDir('minio'));
     await minio.up();
     await minio.#client.send(new CreateBucketCommand({ Bucket: minio.bucket }));
     return minio;
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.#host}:${this.port}`;
   }
 
   /** Starts it, and waits until it answers. */
   async up(): Promise<void> {
-    const address = ['--address', `127.0.0.1:${this.port}`, '--console-address', `127.0.0.1:${await freePort()}`];
+    const address = ['--address', `${this.#host}:${this.port}`, '--console-address', `127.0.0.1:${await freePort()}`];
     this.#process = start(tool('minio'), ['server', ...address, this.#dir.path], {
       env: { MINIO_ROOT_USER: USER, MINIO_ROOT_PASSWORD: PASSWORD, MINIO_BROWSER: 'off' },
     });

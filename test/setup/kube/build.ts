@@ -5,7 +5,7 @@ import { ociArchive } from '../../../scripts/oci-archive.ts';
 import type { CacheEntry } from '../cache.ts';
 
 /** The version that is built, and that the server says it is. */
-export const KUBERNETES_VERSION = '1.35.4';
+const KUBERNETES_VERSION = '1.35.4';
 const HELM_VERSION = '3.22.0';
 
 const SOURCE = join(import.meta.dirname, 'src');

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubernetesCommand } from '../../setup/kube/build.ts';
 import { tool } from '../../setup/tools.ts';
@@ -27,6 +28,25 @@ export interface ControlPlaneOptions {
   readonly apiPort?: number;
   /** Which of the controllers of the controller-manager run, as its `--controllers`; all unless given. */
   readonly controllers?: string;
+  /** Keep a list of what ServiceAccounts asked for: `audit`. */
+  readonly audit?: boolean;
+}
+
+/** A line of the audit log (`audit.k8s.io/v1`), as far as tests look. */
+export interface AuditEvent {
+  readonly stage: 'ResponseStarted' | 'ResponseComplete' | 'Panic';
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: {
+    readonly resource: string;
+    readonly namespace?: string;
+    readonly name?: string;
+    readonly subresource?: string;
+  };
+  readonly responseStatus?: { readonly code: number };
+  /** RFC 3339. */
+  readonly stageTimestamp: string;
 }
 
 export const SERVICE_CIDR = '10.96.0.0/16';
@@ -92,6 +112,11 @@ export class ControlPlane implements AsyncDisposable {
     await this.kubectl('apply', '--server-side', '--force-conflicts', '-f', file);
   }
 
+  /** The CA's certificate, PEM. */
+  caText(): Promise<string> {
+    return readFile(this.ca, 'utf8');
+  }
+
   /** A kubeconfig file of a user, made if it isn't there. */
   kubeconfigOf(name: ClusterUser): string {
     return this.kubeconfigFor(name, this.#tokens[name], this.url);
@@ -122,6 +147,18 @@ export class ControlPlane implements AsyncDisposable {
     return this.#processes.get(name)?.stderr ?? '';
   }
 
+  /** What the API server did for ServiceAccounts so far, by its own audit log. */
+  async audit(): Promise<readonly AuditEvent[]> {
+    const text = await readFile(this.#auditLog, 'utf8');
+    // The last line may be on its way.
+    const lines = text.slice(0, text.lastIndexOf('\n')).split('\n').filter(Boolean);
+    return lines.map((line) => JSON.parse(line));
+  }
+
+  get #auditLog(): string {
+    return join(this.dir, 'audit.log');
+  }
+
   /** Kills the API server: from now on its port refuses connections. */
   async killApiServer(): Promise<void> {
     await this.#processes.get('kube-apiserver')?.stop('SIGKILL');
@@ -144,8 +181,9 @@ export class ControlPlane implements AsyncDisposable {
       `--service-cluster-ip-range=${SERVICE_CIDR}`,
       '--authorization-mode=Node,RBAC',
       '--allow-privileged=true',
-      // Of one node and short life: neither is needed, and both cost seconds at the start.
-      '--endpoint-reconciler-type=lease',
+      ...(this.#options.audit
+        ? [`--audit-policy-file=${this.#auditPolicy()}`, `--audit-log-path=${this.#auditLog}`]
+        : []),
     ]);
     await waitFor('the API server to be ready', () => this.#isReady(), { timeoutMs: 90_000, everyMs: 100 });
   }
@@ -201,6 +239,19 @@ export class ControlPlane implements AsyncDisposable {
     const addresses = new Set(['127.0.0.1', this.address, KUBERNETES_SERVICE]);
     const names = [...hosts.map((host) => `DNS:${host}`), ...[...addresses].map((address) => `IP:${address}`)];
     return this.#pki.issue('apiserver', '/CN=kube-apiserver', names);
+  }
+
+  /** Requests of ServiceAccounts that are answered; watches when they are opened. */
+  #auditPolicy(): string {
+    const file = join(this.dir, 'audit-policy.json');
+    const rules = [
+      { level: 'None', users: Object.values(USERS).map(({ user }) => user) },
+      { level: 'Metadata', userGroups: ['system:serviceaccounts'] },
+      { level: 'None' },
+    ];
+    const omitStages = ['RequestReceived'];
+    writeFileSync(file, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages, rules }));
+    return file;
   }
 
   #tokenFile(): string {

@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { checkout } from '../readme/checkout.ts';
+import { type CommandBlock, commandBlocks } from '../readme/command-blocks.ts';
+import { expectDecodes, probe, runFfmpeg } from '../support/ffmpeg.ts';
+import { ReleaseCluster } from '../support/kube/release-cluster.ts';
+import type { TestProcess } from '../support/process.ts';
+import type { TempDir } from '../support/temp-dir.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const GUIDE = readFileSync(join(import.meta.dirname, '../../docs/kubernetes.md'), 'utf8');
+const INPUT_SECONDS = 20;
+/** How long a player is watched playing. */
+const WATCH_MS = 4000;
+
+let release: ReleaseCluster;
+let clone: TempDir;
+let publisher: TestProcess | undefined;
+
+beforeAll(async () => {
+  clone = checkout();
+  const video = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '50', '-b:v', '500k'];
+  const sources = ['-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=25', '-f', 'lavfi', '-i', 'sine=frequency=440'];
+  await runFfmpeg([...sources, '-t', String(INPUT_SECONDS), ...video, '-c:a', 'aac', clone.join('input.mp4')]);
+  release = await ReleaseCluster.start();
+  await release.provideVolumes('headwater', ['spool-headwater-ingest-0', 'headwater-minio']);
+}, 180_000);
+
+afterAll(async () => {
+  await publisher?.[Symbol.asyncDispose]();
+  await release?.[Symbol.asyncDispose]();
+  clone?.[Symbol.dispose]();
+}, 120_000);
+
+/** The commands of the guide's first section, in their order. */
+function quickStart(): CommandBlock[] {
+  const section = GUIDE.slice(GUIDE.indexOf('\n## Quick start'));
+  return commandBlocks(section.slice(0, section.indexOf('\n## ', 5))).filter(({ isRun }) => isRun);
+}
+
+const shell = (text: string): TestProcess =>
+  release.shell(text, { cwd: clone.path, env: { SDL_VIDEODRIVER: 'dummy', SDL_AUDIODRIVER: 'dummy' } });
+
+const run = async (text: string): Promise<string> => {
+  await using process = shell(text);
+  await process.succeed(200_000);
+  return process.stdout;
+};
+
+/** What each kind of block is followed by. The first that its text matches counts; without one, it has to end well. */
+const STEPS: readonly { readonly of: RegExp; readonly run: (text: string) => Promise<void> }[] = [
+  {
+    of: /^npm run image/,
+    run: async (text) => {
+      await run(text);
+      // What stands for `kind load image-archive`.
+      await release.cluster.importImage(clone.join('build', 'headwater-image.tar'));
+    },
+  },
+  {
+    of: /ffmpeg -re/,
+    run: async (text) => {
+      publisher = shell(text);
+      await waitFor('the stream to be live', async () =>
+        (await release.kubectl('get', 'lstream', '-A')).includes(' Live '),
+      );
+    },
+  },
+  {
+    of: /^ffplay/,
+    run: async (text) => {
+      await using player = shell(text);
+      await delay(WATCH_MS);
+      expect(player.exit, player.stderr.slice(-2000)).toBeUndefined();
+      expect(player.stderr).toMatch(/Video: h264/);
+    },
+  },
+  {
+    of: /^kubectl get lstream/,
+    run: async (text) => {
+      const line = await waitFor(
+        'codec and bit rate in the status',
+        async () => {
+          const [, row = ''] = (await run(text)).split('\n');
+          return / Live +RTMP +h264 640x360 .*M/.test(row) ? row : undefined;
+        },
+        { timeoutMs: 15_000, everyMs: 500 },
+      );
+      expect(line).toMatch(/^team-a +cam-1 +True +Live +RTMP +h264 640x360 +<1M +\d+s$/);
+    },
+  },
+  {
+    of: /port-forward/,
+    run: async (text) => {
+      expect((await publisher!.wait(60_000)).code, publisher!.stderr.slice(-2000)).toBe(0);
+      await waitFor(
+        'everything to be in the store',
+        async () => {
+          const path = 'jsonpath={.status.phase} {.status.recording.backlogBytes}';
+          return (await release.kubectl('get', 'lstream', 'cam-1', '-n', 'team-a', '-o', path)) === 'Idle 0';
+        },
+        { timeoutMs: 90_000, everyMs: 500 },
+      );
+      await run(text);
+    },
+  },
+];
+
+it('the quick start works word for word', { timeout: 400_000 }, async () => {
+  const blocks = quickStart();
+  expect(blocks.length).toBeGreaterThan(7);
+  for (const { text } of blocks) {
+    const began = performance.now();
+    const step = STEPS.find(({ of }) => of.test(text));
+    await (step ? step.run(text) : run(text)).catch(async (error: Error) => {
+      throw new Error(`${text}\n${error.message}\n${await stateOfCluster()}`);
+    });
+    console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text.split('\n')[0]}`);
+  }
+  const whole = clone.join('whole.mp4');
+  await expectDecodes(whole);
+  const { streams, format } = await probe(whole);
+  expect(streams.map(({ codec_name }) => codec_name)).toEqual(['h264', 'aac']);
+  expect(Number(format.duration)).toBeGreaterThan(INPUT_SECONDS - 0.5);
+  expect(await run("kubectl -n team-a get events -o jsonpath='{.items[*].type}'")).not.toContain('Warning');
+});
+
+async function stateOfCluster(): Promise<string> {
+  const ask = (...args: string[]): Promise<string> => release.kubectl(...args).catch((error: Error) => error.message);
+  return [
+    await ask('get', 'pods', '-A'),
+    await ask('-n', 'headwater', 'logs', 'deploy/headwater-operator', '--tail=40'),
+    await ask('-n', 'headwater', 'logs', 'headwater-ingest-0', '--tail=40'),
+    await ask('get', 'lstream', '-A', '-o', 'yaml'),
+  ].join('\n');
+}
