@@ -31,6 +31,7 @@ export default defineConfig({
       real('interop', 'test/interop', 3),
       real('chaos', 'test/chaos', 2),
       real('churn', 'test/churn', 1),
+      real('lossy', 'test/lossy', 1),
       real('readme', 'test/readme', 1),
     ],
   },
