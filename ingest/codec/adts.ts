@@ -83,3 +83,37 @@ function withProgramConfig(head: Buffer, r: BitReader): Buffer | undefined {
   });
   return Buffer.concat([head, out]);
 }
+
+const HIGHEST_PROFILE = 4;
+const AOT_SBR = 5;
+const AOT_PS = 29;
+
+/**
+ * The ADTS header of frames with this AudioSpecificConfig, all but their length; undefined where ADTS can't name its codec, rate or channels.
+ * HE-AAC goes out as its LC core, which decoders find out by themselves.
+ */
+export function adtsHeaderOf(record: Buffer): Buffer | undefined {
+  return attempt(() => {
+    const r = new BitReader(record);
+    const announced = r.bits(5);
+    const rate = r.bits(4);
+    const channels = r.bits(4);
+    if (rate === 15 || channels === 0 || channels > 7) return undefined;
+    const isExtended = announced === AOT_SBR || announced === AOT_PS;
+    if (isExtended && r.bits(4) === 15) r.skip(24);
+    const objectType = isExtended ? r.bits(5) : announced;
+    if (objectType === 0 || objectType > HIGHEST_PROFILE) return undefined;
+    const third = ((objectType - 1) << 6) | (rate << 2) | (channels >> 2);
+    return Buffer.from([0xff, 0xf1, third, (channels & 3) << 6, 0, 0x1f, 0xfc]);
+  });
+}
+
+/** Writes `header`, made by {@link adtsHeaderOf}, for a frame of `size` bytes of raw data at `out[at…)`; returns where the data goes. */
+export function writeAdtsHeader(out: Buffer, at: number, header: Buffer, size: number): number {
+  const length = ADTS_HEADER_BYTES + size;
+  header.copy(out, at);
+  out[at + 3]! |= length >> 11;
+  out[at + 4] = length >> 3;
+  out[at + 5]! |= (length & 7) << 5;
+  return at + ADTS_HEADER_BYTES;
+}

@@ -1,3 +1,5 @@
+import type { NalLengthSize } from './nal-units.ts';
+
 /** Bytes of the length that replaces a start code. */
 const PREFIX = 4;
 
@@ -84,4 +86,46 @@ function writeLength(out: Buffer, at: number, length: number): void {
   out[at + 1] = length >>> 16;
   out[at + 2] = length >>> 8;
   out[at + 3] = length;
+}
+
+/** Bytes of a start code that a unit may begin with anywhere. */
+const START_CODE = 4;
+
+/** Bytes that length-prefixed units take as a byte stream with start codes of four bytes. Ends at the first length that does not fit. */
+export function byteStreamSize(data: Buffer, lengthSize: NalLengthSize): number {
+  if (lengthSize === START_CODE) return data.length;
+  let size = 0;
+  for (let at = 0; at + lengthSize <= data.length; ) {
+    const length = data.readUIntBE(at, lengthSize);
+    at += lengthSize + length;
+    if (at <= data.length) size += START_CODE + length;
+  }
+  return size;
+}
+
+/** Writes length-prefixed units as a byte stream at `out[at…)`, {@link byteStreamSize} bytes of it; returns where it ends. */
+export function writeByteStream(out: Buffer, at: number, data: Buffer, lengthSize: NalLengthSize): number {
+  if (lengthSize !== START_CODE) return writeUnits(out, at, data, lengthSize);
+  data.copy(out, at);
+  const end = at + data.length;
+  for (let unit = at; unit + START_CODE <= end; ) {
+    const length = out.readUInt32BE(unit);
+    writeLength(out, unit, 1);
+    unit += START_CODE + length;
+  }
+  return end;
+}
+
+function writeUnits(out: Buffer, start: number, data: Buffer, lengthSize: NalLengthSize): number {
+  let put = start;
+  for (let at = 0; at + lengthSize <= data.length; ) {
+    const length = data.readUIntBE(at, lengthSize);
+    at += lengthSize;
+    if (at + length > data.length) break;
+    writeLength(out, put, 1);
+    put += START_CODE;
+    put += data.copy(out, put, at, at + length);
+    at += length;
+  }
+  return put;
 }

@@ -18,8 +18,9 @@ export interface NalSyntax {
   roleOf(bytes: Uint8Array, at: number): NalRole;
   /** Whether a decoder can start at a picture with this slice. */
   isKeySlice(type: number): boolean;
-  /** An access unit delimiter that allows all slice types, without start code. */
+  /** Access unit delimiters that allow all slice types, without start code: of any picture, and of one that decoders can start at. */
   readonly delimiter: Buffer;
+  readonly keyDelimiter: Buffer;
   /** What tells parameter sets of one type apart; undefined where the unit is broken. */
   parameterSetId(unit: Buffer): number | undefined;
 }
@@ -38,6 +39,7 @@ const H264: NalSyntax = {
   },
   isKeySlice: (type) => type === 5,
   delimiter: Buffer.from([0x09, 0xf0]),
+  keyDelimiter: Buffer.from([0x09, 0xf0]),
   parameterSetId(unit) {
     const isSps = (unit[0]! & 0x1f) === 7;
     return readId(unit, isSps ? 4 : 1, (r) => r.ue());
@@ -56,6 +58,7 @@ const H265: NalSyntax = {
   },
   isKeySlice: (type) => type >= 16 && type <= 23,
   delimiter: Buffer.from([0x46, 0x01, 0x50]),
+  keyDelimiter: Buffer.from([0x46, 0x01, 0x50]),
   parameterSetId(unit) {
     const type = (unit[0]! >> 1) & 0x3f;
     if (type === 32) return readId(unit, 2, (r) => r.bits(4));
@@ -90,6 +93,7 @@ const H266: NalSyntax = {
   },
   isKeySlice: (type) => type >= 7 && type <= 10,
   delimiter: Buffer.from([0x00, 0xa1, 0x28]),
+  keyDelimiter: Buffer.from([0x00, 0xa1, 0xa8]),
   parameterSetId(unit) {
     const type = unit[1]! >> 3;
     return readId(unit, 2, (r) => r.bits(type === 16 ? 6 : 4));

@@ -1,5 +1,3 @@
-import type { SrtPathSettings, SrtPort } from './srt-settings.ts';
-
 /** Milliseconds, bytes: what a parsed duration or size is, whatever unit it was written in. */
 export type Milliseconds = number;
 export type Bytes = number;
@@ -20,8 +18,8 @@ export const DEFAULTS = {
     passphraseFile: null,
     keyLength: 16,
     defaultPath: null,
-    ports: [] as readonly SrtPort[],
-    paths: new Map() as ReadonlyMap<string, SrtPathSettings>,
+    ports: [] as readonly never[],
+    paths: new Map() as ReadonlyMap<string, never>,
     receiveBuffer: 8 * MIB,
     waitForPublisher: 2 * SECOND,
     idleTimeout: 5 * SECOND,

@@ -5,6 +5,7 @@ import {
   type TimedMessage,
   type TrackSelection,
 } from '../adapt/media-to-rtmp.ts';
+import type { TransportProgram } from '../adapt/media-to-ts.ts';
 import { beginsWithTables, joinParts } from '../adapt/transport-parts.ts';
 import type { ConfigEvent, FrameEvent, MetadataEvent, OpaqueEvent, TrackMetadataEvent } from '../media/media-event.ts';
 import type { TransportPart } from '../media/publication.ts';
@@ -65,6 +66,8 @@ export class Batch {
   readonly #times: number[] = [];
   /** The transport stream of a publication that has one of its own. */
   readonly #parts: TransportPart[] = [];
+  /** Where a transport stream made of the events stood at the batch's beginning, and the packets it takes; undefined while nobody wants one. */
+  #program: { readonly now: TransportProgram; readonly before: TransportProgram; packets: number } | undefined;
   readonly #encoded = new Map<Encoding, Buffer>();
 
   constructor(before: Batch | undefined, headers: Headers, isStart: boolean, chunkSize: number) {
@@ -93,10 +96,19 @@ export class Batch {
     if (this.#events.length === 0) this.firstMs = timeMs;
     this.#events.push(event);
     this.#times.push(timeMs);
+    if (this.#program !== undefined) this.#program.packets += this.#program.now.advance(event, timeMs);
     this.lastMs = timeMs;
     if (event.kind === 'frame') {
       this.endBytes += event.data.length;
       this.endFrames++;
+    }
+  }
+
+  /** From now on counts what a transport stream of its events takes, `program` being where that stands before them. */
+  follow(program: TransportProgram): void {
+    this.#program = { now: program, before: program.clone(), packets: 0 };
+    for (let i = 0; i < this.#events.length; i++) {
+      this.#program.packets += program.advance(this.#events[i]!, this.#times[i]!);
     }
   }
 
@@ -119,11 +131,16 @@ export class Batch {
     let bytes = this.#encoded.get(encoding);
     if (bytes === undefined) {
       bytes =
-        encoding === 'ts'
-          ? joinParts(this.#parts)
-          : encodeMessages(this.#events, this.#times, encoding, this.#chunkSize);
+        encoding === 'ts' ? this.#transport() : encodeMessages(this.#events, this.#times, encoding, this.#chunkSize);
       this.#encoded.set(encoding, bytes);
     }
     return bytes;
+  }
+
+  /** The publication's own, or one made of its events. */
+  #transport(): Buffer {
+    if (this.#parts.length > 0 || this.#program === undefined) return joinParts(this.#parts);
+    const { before, packets } = this.#program;
+    return before.write(this.#events, this.#times, packets);
   }
 }

@@ -1,4 +1,5 @@
 import { withoutKinds } from '../adapt/honest-metadata.ts';
+import { TransportProgram } from '../adapt/media-to-ts.ts';
 import {
   type ConfigEvent,
   type FrameEvent,
@@ -61,6 +62,8 @@ export class LivePath {
   #lastAt: number;
   /** Somebody takes a transport stream, at the last flush. */
   #hasTransportViewers = false;
+  /** A transport stream made of the events, since somebody wants one of a publication that has none of its own. */
+  #program: TransportProgram | undefined;
 
   constructor(options: LivePathOptions) {
     this.#options = options;
@@ -80,6 +83,8 @@ export class LivePath {
     this.#headers = new HeaderSet();
     this.#gop.clear();
     this.#transport.clear();
+    this.#program?.clear();
+    if (this.#hasTransportViewers) this.#program ??= new TransportProgram();
     this.#startTrack = undefined;
     this.#hasKeyframe = false;
     this.#promises = new TrackPromises();
@@ -115,6 +120,7 @@ export class LivePath {
   addTransport(part: TransportPart): void {
     const isFirst = !this.#transport.isPresent;
     this.#transport.isPresent = true;
+    this.#program = undefined;
     if (isFirst || part.isStart || this.#newest.closed) this.#follow(false);
     if (part.isStart) this.#transport.restart(this.#newest);
     // Who was here before the publisher gets all of it.
@@ -128,6 +134,7 @@ export class LivePath {
   join(viewer: Viewer): void {
     this.viewers.add(viewer);
     if (viewer.encoding === 'ts') this.#hasTransportViewers = true;
+    if (viewer.encoding === 'ts' && !this.#transport.isPresent) this.#makeProgram();
     this.#startAll([viewer]);
   }
 
@@ -262,6 +269,17 @@ export class LivePath {
     this.#newest.closed = true;
     this.#newest.next = batch;
     this.#newest = batch;
+    if (this.#program !== undefined) batch.follow(this.#program);
+  }
+
+  /** Begins to count packets: with the batch a joiner starts with, so that it need not wait for a keyframe. */
+  #makeProgram(): void {
+    if (this.#program !== undefined) return;
+    const program = new TransportProgram();
+    this.#program = program;
+    let batch: Batch | undefined = this.#gop.start ?? this.#newest;
+    for (const header of batch.headers) program.advance(header, batch.firstMs);
+    for (; batch !== undefined; batch = batch.next) batch.follow(program);
   }
 
   #closeBatch(): void {
@@ -289,6 +307,7 @@ export class LivePath {
       this.#lastMs === 0 ? FIRST_MS : this.#lastMs + Math.max(1, Math.round(this.#options.now() - this.#lastAt));
     this.#offsetMs = passed - sourceMs;
     this.#floorMs = this.#lastMs;
+    for (const header of this.#headers.snapshot) this.#program?.advance(header, passed);
     this.#follow(this.#startTrack === undefined);
   }
 }

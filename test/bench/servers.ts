@@ -12,6 +12,8 @@ import { cpuSeconds, residentBytes } from './process-cpu.ts';
 export interface BenchServer extends AsyncDisposable {
   readonly name: string;
   readonly port: number;
+  /** UDP; 0 where it takes no SRT. */
+  readonly srtPort: number;
   /** Its application is `live`; `name` is the stream. */
   url(name: string): string;
   /** CPU seconds used since it started, all its processes. */
@@ -98,19 +100,20 @@ export async function startHeadwater(options: HeadwaterOptions = {}): Promise<Be
     ...(options.flags ?? ['--record-all=false', '--store', `file://${dir}/store`]),
   ];
   const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
-  return launch({ name: options.name ?? 'headwater', port, dir, command, metricsUrl, ...pick(options.env) });
+  return launch({ name: options.name ?? 'headwater', port, srtPort, dir, command, metricsUrl, ...pick(options.env) });
 }
 
 interface Launch {
   readonly name: string;
   readonly port: number;
+  readonly srtPort?: number;
   readonly dir: string;
   readonly command: readonly string[];
   readonly metricsUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-async function launch({ name, port, dir, command, metricsUrl, env }: Launch): Promise<BenchServer> {
+async function launch({ name, port, srtPort = 0, dir, command, metricsUrl, env }: Launch): Promise<BenchServer> {
   const [file, ...args] = command;
   const child = start(file!, args, { cwd: dir, ...pick(env) });
   const dispose = async () => {
@@ -131,6 +134,7 @@ async function launch({ name, port, dir, command, metricsUrl, env }: Launch): Pr
   return {
     name,
     port,
+    srtPort,
     dir,
     url: (stream) => `rtmp://127.0.0.1:${port}/live/${stream}`,
     cpuSeconds: () => cpuSeconds(child.pid),

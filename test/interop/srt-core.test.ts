@@ -15,6 +15,7 @@ import {
 import { completeRecording } from '../support/recording.ts';
 import { type Server, startServer } from '../support/server.ts';
 import { publishSrt } from '../support/srt-programs.ts';
+import { tsClip } from '../support/ts-clips.ts';
 import { type Received, watch } from '../support/viewer.ts';
 
 /** Of every clip. */
@@ -32,16 +33,18 @@ interface Source {
   readonly filter: PacketFilter;
   readonly tsFilter: PacketFilter;
   readonly lateMs: number;
+  /** Pictures that no decoder can show who starts at a keyframe: in an open GOP those that refer to what came before it. */
+  readonly leading: number;
 }
 
 const SOURCES: readonly Source[] = [
-  { clip: 'h264-aac', version: 'ffmpeg', filter: 'h264', tsFilter: 'h264-adts', lateMs: 7_000 },
-  { clip: 'hevc-opus', version: 'ffmpeg9', filter: 'hevc', tsFilter: 'hevc', lateMs: 5_000 },
+  { clip: 'h264-aac', version: 'ffmpeg', filter: 'h264', tsFilter: 'h264-adts', lateMs: 7_000, leading: 0 },
+  { clip: 'hevc-opus', version: 'ffmpeg9', filter: 'hevc', tsFilter: 'hevc', lateMs: 5_000, leading: 2 },
 ];
 
 describe.each(SOURCES)('$clip with B-frames, from ffmpeg over SRT to everybody', (source) => {
   const path = `live/${source.clip}`;
-  const { version, filter, tsFilter, lateMs } = source;
+  const { version, filter, tsFilter, lateMs, leading } = source;
   const got = {} as Record<'rtmp' | 'flv' | 'srt' | 'late', Received>;
   let server: Server;
   let file: string;
@@ -60,11 +63,13 @@ describe.each(SOURCES)('$clip with B-frames, from ffmpeg over SRT to everybody',
     await using srt = watch(server.srt(`read:${path}`, PATIENT), { version, filter: tsFilter });
     await server.waitForLog('play command', { stream_key: path });
     await delay(500);
-    await using publisher = publishSrt(file, server.srt(`publish:${path}`), { version });
-    await rtmp.started();
+    // As a transport stream, which Debian's ffmpeg reads whatever is in it: that of ffmpeg 9 drops its last messages when it is closed.
+    const published = version === 'ffmpeg' ? file : await tsClip(source.clip, version);
+    await using publisher = publishSrt(published, server.srt(`publish:${path}`));
+    await server.waitForLog('publication started', { stream_key: path });
     await delay(lateMs);
     await using late = watch(server.srt(`read:${path}`), { version, filter: tsFilter });
-    await late.started();
+    await delay(1_000);
     const view = await server.stream(path);
     statistics = view?.publisher?.srt ?? {};
     for (const [name, viewer] of Object.entries({ rtmp, flv, srt, late })) {
@@ -111,9 +116,9 @@ describe.each(SOURCES)('$clip with B-frames, from ffmpeg over SRT to everybody',
     expect(late.complaints).toEqual([]);
     const run = expectRun(late.video, video, { what: 'video', toleranceMs: EXACT_MS });
     expect(run.to).toBe(video.length);
-    expect((video[run.from]!.dts - video[0]!.dts) % GOP_MS).toBe(0);
+    expect((video[run.from]!.pts - video[0]!.pts) % GOP_MS).toBe(0);
     expect(video[run.from]!.dts).toBeGreaterThanOrEqual(lateMs - GOP_MS);
-    expect(late.pictures).toHaveLength(late.video.length);
+    expect(late.pictures.length).toBeGreaterThanOrEqual(late.video.length - leading);
     expect(expectRun(late.audio, audio, { what: 'audio' }).to).toBe(audio.length);
     expectSync([late.video, late.audio], [video, audio]); // the source rounds the times of its sound to ms
   });

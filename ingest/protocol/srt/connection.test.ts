@@ -59,7 +59,7 @@ describe('SrtConnection: receiving', () => {
     peer.data(0);
     peer.now = 5000;
     peer.data(3);
-    peer.wait(LATENCY_US - 10_000);
+    peer.wait(LATENCY_US);
     expect(peer.news.filter((line) => !/^(ack|nak)/.test(line))).toEqual(['payload 0']);
     peer.wait(10_000);
     expect(peer.news.filter((line) => !/^(ack|nak)/.test(line))).toEqual(['drop 2', 'payload 3']);
@@ -74,6 +74,19 @@ describe('SrtConnection: receiving', () => {
       pktRcvDuplicate: 2,
       pktRecvUnique: 2,
     });
+  });
+
+  it('looks into the socket before it gives up anything after a pause of its own', () => {
+    const peer = new SingleConnection();
+    for (const i of [0, 2, 4]) peer.data(i);
+    peer.wait(10_000);
+    peer.news;
+    peer.now += 500_000;
+    peer.connection.tick(peer.now);
+    peer.data(1, 0, true);
+    expect(peer.news.filter((line) => !/^(ack|nak)/.test(line))).toEqual(['payload 1', 'payload 2']);
+    peer.wait(10_000);
+    expect(peer.news.filter((line) => !/^(ack|nak)/.test(line))).toEqual(['drop 1', 'payload 4']);
   });
 
   it('acknowledges only what is whole', () => {

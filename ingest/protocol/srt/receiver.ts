@@ -67,6 +67,7 @@ export class Receiver {
   #nextSequence: number;
   #sinceAck = 0;
   #nakAt = 0;
+  #tickedAt = Number.NEGATIVE_INFINITY;
   /** Sequence number behind the last packet that was too far ahead, -1 if there was none. */
   #strayNext = -1;
   #isStopped = false;
@@ -176,6 +177,7 @@ export class Receiver {
   /** Gives up what is too late, then acknowledges, then asks again for what is missing. */
   tick(now: number): void {
     if (this.#losses.count > 0) this.#giveUpLate(now);
+    this.#tickedAt = now;
     this.#acknowledge(now);
     if (this.#losses.count > 0 && now >= this.#nakAt) this.#reportLosses(now);
   }
@@ -279,11 +281,14 @@ export class Receiver {
     }
   }
 
-  /** TLPKTDROP (SRT draft §4.6): a hole is not waited for any longer than until the packet behind it is due. */
+  /**
+   * TLPKTDROP (SRT draft §4.6): a hole is not waited for any longer than until the packet behind it is due, and was so at the last tick
+   * already: after a pause of our own, what is missing may lie in the socket.
+   */
   #giveUpLate(now: number): void {
     while (this.#losses.count > 0) {
       const behind = this.#losses.lastOf(0) + 1;
-      if (now < this.#window.dueOf(behind)) return;
+      if (this.#tickedAt < this.#window.dueOf(behind)) return;
       this.#giveUp(behind);
       this.#drain(now);
     }
