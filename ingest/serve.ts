@@ -93,7 +93,8 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   const srt = stack.use(
     new SrtServer({
       hub,
-      policies: new SettingsSrtPolicies(config.srt, (path) => passphrases?.of(path)),
+      authorizer,
+      policies: streams.srtPolicies ?? new SettingsSrtPolicies(config.srt, (path) => passphrases?.of(path)),
       settings: config.srt,
       limits: config.limits,
       waitForPublisher: config.play.waitForPublisher,

@@ -5,6 +5,8 @@ export interface SrtPassphrase {
   readonly passphrase: string;
   /** Epoch milliseconds; only a previous one has an end. */
   readonly expiresAt?: number;
+  /** Which of a configured stream's credentials it belongs to. */
+  readonly revision?: number;
 }
 
 /** What a path asks of SRT peers. The settings make one; a cluster's stream configs make another. */

@@ -1,4 +1,6 @@
+import type { Authorizer } from '../auth/authorizer.ts';
 import type { SrtPassphrase, SrtPathPolicy } from '../auth/srt-policies.ts';
+import type { PublishGrant } from '../media/publication.ts';
 import type { ConnectionRequest } from '../protocol/srt/connection-request.ts';
 import { type AgreedKeys, agreeOnKeys } from '../protocol/srt/key-agreement.ts';
 import { RefusedHandshake, type Rejection } from '../protocol/srt/rejection.ts';
@@ -19,6 +21,7 @@ import { logHeadersSent, sequenceHeaders } from './viewer-log.ts';
 /** What arrivals are given by the server. Times in µs, where a name does not say ms. */
 export interface SrtArrivalOptions {
   readonly hub: Hub;
+  readonly authorizer: Authorizer;
   readonly policyOf: (path: string) => SrtPathPolicy | undefined;
   readonly defaultPath: string | undefined;
   readonly waitForPublisherMs: number;
@@ -56,6 +59,10 @@ const REFUSALS = {
   ERR_LIMIT_SESSIONS_PER_ADDRESS: 'overload',
   ERR_PATH_BUSY: 'conflict',
   ERR_STREAM_NOT_FOUND: 'notFound',
+  ERR_AUTH_UNKNOWN_PATH: 'notFound',
+  ERR_AUTH_KEY: 'unauthorized',
+  ERR_AUTH_PROTOCOL: 'forbidden',
+  ERR_AUTH_SUSPENDED: 'locked',
   ERR_SRT_GAVE_UP: 'timeout',
   ERR_SRT_STOPPING: 'down',
   ERR_INTERNAL: 'serverError',
@@ -148,8 +155,8 @@ export class SrtArrival {
       { peer_addr: `${this.request.address}:${this.request.port}`, protocol: 'srt' },
       'Connection accepted',
     );
-    if (target.mode === 'publish') this.#publish(target.path);
-    else this.#play(target.path);
+    if (target.mode === 'publish') this.#authorizePublish(target.path);
+    else this.#authorizePlay(target.path);
   }
 
   /** On a port of its own the path is the port's, whatever the stream id says; without one there the caller publishes. */
@@ -160,19 +167,32 @@ export class SrtArrival {
     return { ...parseStreamId(streamId, path), path };
   }
 
-  #publish(path: string): void {
+  #authorizePublish(path: string): void {
+    const revision = this.#agreed?.fitted?.revision;
+    const answer = this.#options.authorizer.publish({ path, protocol: 'srt', revision });
+    if (answer.isAllowed) this.#publish(path, answer.grant);
+    else this.refuse(answer.code, answer.reason);
+  }
+
+  #authorizePlay(path: string): void {
+    const answer = this.#options.authorizer.play({ path, protocol: 'srt' });
+    if (answer.isAllowed) this.#play(path);
+    else this.refuse(answer.code, answer.reason);
+  }
+
+  #publish(path: string, grant: PublishGrant | undefined): void {
     const { hub, log: _, meter, publisherMediaMs, now } = this.#options;
     let publisher: SrtPublisher | undefined;
     this.#log.info({ type: 'live' }, 'publish command');
     this.#withdraw = hub.publish(
-      { path, protocol: 'srt', connId: this.id },
+      { path, protocol: 'srt', connId: this.id, ...(grant === undefined ? {} : { grant }) },
       {
         onAccepted: (publication: Publication) => {
           const session = this.#open('publish');
           publisher = new SrtPublisher({
             session,
             publication,
-            mediaTimeout: publisherMediaMs,
+            mediaTimeout: hub.idleTimeoutMs(path) ?? publisherMediaMs,
             log: this.#log,
             meter,
             now,

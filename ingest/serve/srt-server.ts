@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { RemoteInfo } from 'node:dgram';
+import type { Authorizer } from '../auth/authorizer.ts';
 import type { SrtPolicies } from '../auth/srt-policies.ts';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
@@ -21,6 +22,7 @@ import { plainAddress } from './udp-socket.ts';
 /** What the SRT listeners share. Times in ms. */
 export interface SrtServerOptions {
   readonly hub: Hub;
+  readonly authorizer: Authorizer;
   readonly policies: SrtPolicies;
   readonly settings: Config['srt'];
   readonly limits: Pick<Config['limits'], 'publisherMedia' | 'srtHalfOpen' | 'srtHandshakesPerSecond'>;
@@ -67,11 +69,12 @@ export class SrtServer implements AsyncDisposable {
 
   constructor(options: SrtServerOptions) {
     this.#options = options;
-    const { hub, policies, settings, limits, waitForPublisher, addresses, log, meter } = options;
+    const { hub, authorizer, policies, settings, limits, waitForPublisher, addresses, log, meter } = options;
     const turns = new Turns(DERIVATIONS_AT_ONCE);
     this.#rate = new AddressRate(limits.srtHandshakesPerSecond);
     this.#arrivalOptions = {
       hub,
+      authorizer,
       policyOf: (path) => policies.of(path),
       defaultPath: settings.defaultPath ?? undefined,
       waitForPublisherMs: Math.min(settings.waitForPublisher, waitForPublisher),
