@@ -1,7 +1,9 @@
 import { POOL_DEFAULTS, type PoolDefaults } from '../crds/pool-defaults.ts';
 import type { StreamConfig } from '../crds/stream-config.ts';
 import { ALLOW_ALL, type Authorizer } from './auth/authorizer.ts';
+import type { SrtPolicies } from './auth/srt-policies.ts';
 import { isRevoked, StreamAuthorizer } from './auth/stream-authorizer.ts';
+import { StreamSrtPolicies } from './auth/stream-srt-policies.ts';
 import type { KubernetesPod } from './cluster/kubernetes.ts';
 import type { PodIdentity } from './cluster/kubernetes-heartbeat.ts';
 import type { Ownership } from './cluster/ownership.ts';
@@ -56,6 +58,8 @@ export class Streams implements AsyncDisposable {
   readonly tombstones = new TombstoneSet();
   readonly set = new StreamSet(problemOf);
   readonly authorizer: Authorizer;
+  /** What configured streams ask of SRT peers; undefined: the settings say it. */
+  readonly srtPolicies: SrtPolicies | undefined;
   /** What is recorded, and how; undefined: nothing is. */
   readonly recordings: RecordingPolicies | undefined;
   readonly #config: Config;
@@ -70,6 +74,7 @@ export class Streams implements AsyncDisposable {
     this.#log = log;
     const { isConfigured } = this;
     this.authorizer = isConfigured ? new StreamAuthorizer((path) => this.set.of(path)) : ALLOW_ALL;
+    this.srtPolicies = isConfigured ? new StreamSrtPolicies((path) => this.set.of(path)) : undefined;
     const { record } = config;
     const policies = new RecordingPolicies(!isConfigured, record, this.set, this.book);
     this.recordings = isConfigured || record.all ? policies : undefined;
