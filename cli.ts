@@ -7,6 +7,7 @@ import { loadConfig } from './ingest/config/load.ts';
 import { nearest } from './ingest/config/nearest.ts';
 import { openLog, standardOutput } from './ingest/observe/log.ts';
 import { Fault } from './ingest/runtime/fault.ts';
+import type { Log } from './ingest/runtime/log.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 // Read once, before the first asynchronous use of the pool: a disk that stalls every write for a second must leave threads for the others.
@@ -23,6 +24,7 @@ const SAME_SIGNAL_MS = 300;
 
 const COMMANDS: Record<string, { readonly help: string; run(argv: readonly string[]): Promise<void> }> = {
   serve: { help: 'take live video over RTMP, relay it and record it', run: runServe },
+  operator: { help: 'run a pool of ingest pods on Kubernetes from LiveStream resources', run: runOperator },
 };
 
 class UsageFault extends Fault {}
@@ -52,49 +54,87 @@ async function runServe(argv: readonly string[]): Promise<void> {
   const config = await loadConfig({ argv, env: process.env, cwd: process.cwd(), isTerminal });
   const output = standardOutput();
   const { log, flush } = openLog(config.log, output, isTerminal && process.env.NO_COLOR === undefined);
-  const end = (status: number): never => {
-    flush();
-    process.exit(status);
-  };
-  process.on('uncaughtException', (error) => {
-    log.error({ err: error }, 'stopping: unexpected error');
-    end(1);
-  });
-
-  let firstSignalAt: number | undefined;
-  let stop = (): void => end(0); // before the listeners are open there is nothing to finish
-  for (const [signal, status] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
-    process.on(signal, () => {
-      if (firstSignalAt !== undefined) {
-        if (performance.now() - firstSignalAt < SAME_SIGNAL_MS) return;
-        log.warn({ signal }, 'stopping at once: what is on disk is kept');
-        end(status);
-      }
-      firstSignalAt = performance.now();
-      log.info({ signal }, 'stopping; a second signal stops at once');
-      stop();
-    });
-  }
+  const life = new ProcessLife(log, flush);
 
   const { serve } = await import('./ingest/serve.ts');
   try {
     const server = await serve(config, log, packageJson.version);
     if (config.log.format === 'pretty') output.write(`\n${banner(config, server.ports, packageJson.version)}\n`);
-    stop = () => {
+    life.onStop = () => {
       server.stop().then(
-        () => end(0),
+        () => life.end(0),
         (error) => {
           log.error({ err: error }, 'the stop was not clean');
-          end(1);
+          life.end(1);
         },
       );
     };
   } catch (error) {
     flush();
     throw error;
+  }
+}
+
+async function runOperator(argv: readonly string[]): Promise<void> {
+  const { operatorHelp, parseOperatorArguments } = await import('./operator/config/load.ts');
+  const { special } = parseOperatorArguments(argv);
+  if (special.has('help')) return print(operatorHelp());
+  if (special.has('version')) return print(`${packageJson.version}\n`);
+  const { operate, prepare } = await import('./operator/run.ts');
+  const isTerminal = process.stdout.isTTY === true;
+  const { config, access } = await prepare({ argv, env: process.env, cwd: process.cwd(), isTerminal });
+  const { log, flush } = openLog(config.log, standardOutput(), isTerminal && process.env.NO_COLOR === undefined);
+  const life = new ProcessLife(log, flush);
+  try {
+    if (special.has('release-streams')) {
+      const { releaseStreams } = await import('./operator/release-streams.ts');
+      await releaseStreams(config, access, log);
+      return life.end(0);
+    }
+    const operator = await operate(config, access, log, packageJson.version);
+    life.onStop = () => operator.stop();
+    await operator.ended;
+    life.end(0);
+  } catch (error) {
+    log.error({ err: error }, 'operator ends');
+    flush();
+    throw error;
+  }
+}
+
+/** How a process that runs until it is told to stop ends. */
+class ProcessLife {
+  readonly #log: Log;
+  readonly #flush: () => void;
+  #firstSignalAt: number | undefined;
+  /** What the first signal does. Before it is set there is nothing to finish. */
+  onStop: () => void = () => this.end(0);
+
+  constructor(log: Log, flush: () => void) {
+    this.#log = log;
+    this.#flush = flush;
+    process.on('uncaughtException', (error) => {
+      log.error({ err: error }, 'stopping: unexpected error');
+      this.end(1);
+    });
+    process.on('SIGINT', () => this.#signalled('SIGINT', 130));
+    process.on('SIGTERM', () => this.#signalled('SIGTERM', 143));
+  }
+
+  end(status: number): never {
+    this.#flush();
+    process.exit(status);
+  }
+
+  #signalled(signal: string, status: number): void {
+    if (this.#firstSignalAt !== undefined) {
+      if (performance.now() - this.#firstSignalAt < SAME_SIGNAL_MS) return;
+      this.#log.warn({ signal }, 'stopping at once: what is on disk is kept');
+      this.end(status);
+    }
+    this.#firstSignalAt = performance.now();
+    this.#log.info({ signal }, 'stopping; a second signal stops at once');
+    this.onStop();
   }
 }
 

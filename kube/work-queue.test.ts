@@ -90,6 +90,19 @@ describe('WorkQueue', () => {
     expect(at.at(-1)! - began).toBeLessThanOrEqual(11);
   });
 
+  it('waits no longer than 2 s for an API server that is away', async () => {
+    const at: number[] = [];
+    const { queue } = queueOf(async () => {
+      at.push(performance.now());
+      throw new KubeError('ERR_KUBE_UNREACHABLE', 'away');
+    });
+    queue.add('a');
+    await tick(600_000);
+    const waits = at.slice(1).map((time, index) => time - at[index]!);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(2001);
+    expect(at.length).toBeLessThan(700);
+  });
+
   it('waits as long as the server asks', async () => {
     const at: number[] = [];
     const work = async () => {

@@ -1,7 +1,7 @@
 import type { Log } from '../ingest/runtime/log.ts';
 import { type Meter, NO_METER } from '../ingest/runtime/meter.ts';
 import { jittered, waitAfter } from './backoff.ts';
-import { KubeError } from './kube-error.ts';
+import { KubeError, type KubeFault } from './kube-error.ts';
 
 export interface WorkQueueOptions {
   /** In logs and metrics. */
@@ -16,6 +16,16 @@ export interface WorkQueueOptions {
   readonly meter?: Meter;
 }
 
+/** The API server is at fault, and not the key: when it is back, all keys are done within seconds. The token bucket bounds their rate. */
+const OUTAGE_BACKOFF_MS = 2000;
+const OUTAGES: ReadonlySet<string> = new Set<KubeFault>([
+  'ERR_KUBE_THROTTLED',
+  'ERR_KUBE_TIMEOUT',
+  'ERR_KUBE_UNAVAILABLE',
+  'ERR_KUBE_UNREACHABLE',
+]);
+const isOutage = (error: unknown): boolean => error instanceof KubeError && OUTAGES.has(error.code);
+
 /** The longest that a timer can wait; what is later is merely looked at too early. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -27,7 +37,8 @@ interface Delayed {
 
 /**
  * Keys to be worked on. A key is worked on once at a time; added while it waits it is done once, added while it is worked
- * on it is done once more afterwards, so that the last change is always seen. Failures wait from 5 ms to 5 min.
+ * on it is done once more afterwards, so that the last change is always seen. Failures wait from 5 ms to 5 min,
+ * those of the API server's 2 s at most.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
@@ -117,7 +128,8 @@ export class WorkQueue {
   #putOff(key: string, error: unknown): void {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
-    const backoff = jittered(waitAfter(failures, this.#minBackoffMs, this.#maxBackoffMs));
+    const most = isOutage(error) ? Math.min(OUTAGE_BACKOFF_MS, this.#maxBackoffMs) : this.#maxBackoffMs;
+    const backoff = jittered(waitAfter(failures, this.#minBackoffMs, most));
     const wait = Math.max(backoff, error instanceof KubeError ? error.retryAfterMs : 0);
     this.#meter.count('headwater_kube_queue_retries_total', this.#options.name);
     // A conflict is two writers in one moment, and the next try settles it; only a repeated one is worth a line.

@@ -19,7 +19,7 @@ export const DEFAULTS = {
     keyLength: 16,
     defaultPath: null,
     ports: [] as readonly never[],
-    paths: new Map() as ReadonlyMap<string, never>,
+    paths: new Map<string, never>() as ReadonlyMap<string, never>,
     receiveBuffer: 8 * MIB,
     waitForPublisher: 2 * SECOND,
     idleTimeout: 5 * SECOND,

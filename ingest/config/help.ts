@@ -1,5 +1,5 @@
 import { SERVE_SETTINGS, type SettingKey } from './flags.ts';
-import { keysOf, type SettingsTable } from './settings-table.ts';
+import { keysOf, type SettingsTable, variableOf } from './settings-table.ts';
 import { formatDuration, formatSize } from './units.ts';
 
 const COLUMN = 30;
@@ -26,13 +26,15 @@ export function commandHelp(table: SettingsTable, command: string, purpose: stri
   const special = Object.entries(table.special).map(([flag, { takesValue, help }]) =>
     entry(`--${flag}${takesValue ? ' VALUE' : ''}`, help),
   );
+  const exampleKey = keysOf(table).find((key) => table.settings[key]!.flag?.includes('-'))!;
+  const example = table.settings[exampleKey]!.flag;
   return `headwater ${command} [flags]
 
 ${purpose}
 
 ${[...settings, ...special].join('')}
 One dash or two; booleans as --x, --x=false, --x false, --no-x. Every flag is also a variable of the environment
-(--chunk-size: HEADWATER_CHUNK_SIZE) and a key in the YAML file; ${page} lists these and all other settings.
+(--${example}: ${variableOf(table, exampleKey)}) and a key in the YAML file; ${page} lists these and all other settings.
 `;
 }
 

@@ -13,6 +13,8 @@ export interface ConditionsView {
   readonly record: StreamRecord | undefined;
   /** All pods of the pool. */
   readonly pods: readonly PodView[];
+  /** No pod is ready, but one was a moment ago: what was said of a stream that is not live then still holds. */
+  readonly isResting: boolean;
   /** RFC 3339. */
   readonly now: string;
 }
@@ -27,14 +29,14 @@ interface Verdict<T extends ConditionType> {
 export function conditionsOf(view: ConditionsView): Condition[] {
   const accepted = acceptedOf(view);
   const credentials = credentialsOf(view);
-  const programmed = programmedOf(view);
-  const recording = recordingHealthOf(view);
+  const programmed = rested(view, 'Programmed', programmedOf(view));
+  const recording = rested(view, 'RecordingHealthy', recordingHealthOf(view));
   const ready = readyOf(view, { accepted, credentials, programmed, recording });
   const verdicts: { readonly [T in ConditionType]: Verdict<T> } = {
     Accepted: accepted,
     CredentialsReady: credentials,
     Programmed: programmed,
-    Live: liveOf(view),
+    Live: rested(view, 'Live', liveOf(view)),
     RecordingHealthy: recording,
     Ready: ready,
   };
@@ -50,6 +52,18 @@ export function conditionsOf(view: ConditionsView): Condition[] {
       observedGeneration: metadata.generation ?? 0,
     };
   });
+}
+
+/** While the pool restarts, a pod that cannot be asked is no news: a thousand statuses would change and change back. */
+function rested<T extends ConditionType>(
+  { stream, isResting }: ConditionsView,
+  type: T,
+  verdict: Verdict<T>,
+): Verdict<T> {
+  const before = stream.status?.conditions?.find((condition) => condition.type === type);
+  const isUnknown = verdict.status === 'Unknown' || verdict.reason === 'NoReadyPods';
+  if (!isResting || !isUnknown || before === undefined || (type === 'Live' && before.status === 'True')) return verdict;
+  return { status: before.status, reason: before.reason as ReasonOf<T>, message: before.message };
 }
 
 function acceptedOf({ compiled }: ConditionsView): Verdict<'Accepted'> {

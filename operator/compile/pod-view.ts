@@ -37,7 +37,10 @@ export function allObey(pods: readonly PodView[], revision: string): boolean {
   return ready.length > 0 && ready.every(({ stream }) => stream?.revision === revision);
 }
 
-/** Whether something is live or waits for the store on any pod. */
+/** Whether something is live, being recorded, or waits for the store on any pod. */
 export function isBusy(pods: readonly PodView[]): boolean {
-  return pods.some(({ stream }) => stream?.publisher != null || (stream?.recording?.backlogBytes ?? 0) > 0);
+  return pods.some(({ stream }) => {
+    const { publisher = null, recording = null } = stream ?? {};
+    return publisher !== null || (recording !== null && (recording.current !== null || recording.backlogBytes > 0));
+  });
 }

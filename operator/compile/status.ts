@@ -4,6 +4,7 @@ import { publishSecretName } from '../../crds/names.ts';
 import { type ConditionsView, conditionsOf, programmedPods } from './conditions.ts';
 import { publisherOf, recordingOf } from './pod-view.ts';
 import type { PublishUrls } from './publish-address.ts';
+import type { StreamRecord } from './stream-config-secret.ts';
 
 /** What the status of one stream is made from. */
 export interface StatusView extends ConditionsView {
@@ -54,8 +55,12 @@ export function statusOf(view: StatusView): LiveStreamStatus {
         }),
       },
     }),
-    ...(record && { podsProgrammed: programmedPods(pods, record).join('/') }),
+    ...(record && { podsProgrammed: podsProgrammed(view, record) }),
   };
+}
+
+function podsProgrammed({ stream, pods, isResting }: StatusView, record: StreamRecord): string {
+  return (isResting ? stream.status?.podsProgrammed : undefined) ?? programmedPods(pods, record).join('/');
 }
 
 function phaseOf({ stream, pods }: StatusView, isProgrammed: boolean): Phase {

@@ -4,8 +4,8 @@ import { TOMBSTONE_STORES } from '../../crds/tombstone.ts';
 import { decodeData, encodeData, labelsOf, type Manifest, streamAnnotation } from './manifest.ts';
 
 /** Stores that the stream was recorded to before the present one; only where there are any. Pods do not read it. */
-const FORMER_STORES_KEY = 'former-stores.json';
-const KEYS_ANNOTATION = `${GROUP}/keys`;
+export const FORMER_STORES_KEY = 'former-stores.json';
+export const KEYS_ANNOTATION = `${GROUP}/keys`;
 const DELETION_ANNOTATION = `${GROUP}/deletion-policy`;
 
 /** How far the last change of keys has come, beside what pods need of them. */
@@ -65,7 +65,7 @@ export function streamConfigSecret(runtimeNamespace: string, pool: string, recor
 export function readStreamConfigSecret(secret: SecretView): StreamRecord | undefined {
   const text = decodeData(secret.data);
   const config = STREAM_CONFIG.safeParse(parsed(text[CONFIG_KEY]));
-  const keys = readProgress(parsed(secret.metadata.annotations?.[KEYS_ANNOTATION]));
+  const keys = readProgress(secret.metadata.annotations?.[KEYS_ANNOTATION]);
   const stores = RECORDING_STORE.array().safeParse(parsed(text[FORMER_STORES_KEY] ?? '[]'));
   if (!config.success || keys === undefined || !stores.success) return undefined;
   const deletionPolicy = secret.metadata.annotations?.[DELETION_ANNOTATION] === 'Delete' ? 'Delete' : 'Retain';
@@ -85,7 +85,9 @@ export function formerStoresAfter(record: StreamRecord | undefined, next: Stream
   return kept.slice(-(TOMBSTONE_STORES - 1));
 }
 
-function readProgress(value: unknown): KeyProgress | undefined {
+/** Reads the annotation `headwater.dev/keys`. */
+export function readProgress(text: string | undefined): KeyProgress | undefined {
+  const value = parsed(text);
   if (typeof value !== 'object' || value === null) return undefined;
   const { generation, source, shown, since } = value as Partial<Record<keyof KeyProgress, unknown>>;
   const isRead =

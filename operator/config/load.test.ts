@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => rm(cwd, { recursive: true, force: true }));
 
 const load = (argv: string[], env: Record<string, string> = {}, own?: string) =>
-  loadOperatorConfig({ argv, env, cwd, isTerminal: false }, own);
+  loadOperatorConfig({ argv, env, cwd, isTerminal: false }, async () => own);
 const withFile = async (text: string, ...argv: string[]) => {
   await writeFile(path.join(cwd, 'operator.yaml'), text);
   return load(['--config', 'operator.yaml', ...argv]);

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { type ParsedArguments, parseCommandLine } from '../../ingest/config/argv.ts';
 import type { Given } from '../../ingest/config/given.ts';
+import { commandHelp } from '../../ingest/config/help.ts';
 import type { ConfigSources } from '../../ingest/config/load.ts';
 import { givenByEnvironment, nonEmpty, readConfigFile, readSettings } from '../../ingest/config/settings.ts';
 import { parseSettingsFile } from '../../ingest/config/yaml-file.ts';
@@ -21,13 +22,20 @@ export function parseOperatorArguments(argv: readonly string[]): ParsedArguments
   return parseCommandLine(OPERATOR_SETTINGS, argv);
 }
 
+/** What `headwater operator --help` prints. */
+export function operatorHelp(): string {
+  const purpose = 'Runs a pool of ingest pods on Kubernetes from LiveStream resources. The chart starts it.';
+  return commandHelp(OPERATOR_SETTINGS, 'operator', purpose, 'docs/operator-config.md');
+}
+
 /**
- * The settings that apply: flags before environment before file before defaults. `ownNamespace`: where this pod runs, if it is one.
+ * The settings that apply: flags before environment before file before defaults. `ownNamespace` gives that of this pod, or of the
+ * kubeconfig that it is called with.
  * @throws Fault `ERR_CONFIG_INVALID` with every problem found, one a line; `ERR_CONFIG_FILE` where the file cannot be read
  */
 export async function loadOperatorConfig(
   { argv, env, cwd, isTerminal }: ConfigSources,
-  ownNamespace: string | undefined,
+  ownNamespace: (kubeconfig: string | undefined) => Promise<string | undefined>,
 ): Promise<OperatorConfig> {
   const parsed = parseOperatorArguments(argv);
   const problems = [...parsed.problems];
@@ -47,23 +55,22 @@ export async function loadOperatorConfig(
   const range = written?.pool.srt.dedicatedPorts;
   if (range && range.from > range.to) problems.push('pool.srt.dedicatedPorts: from is above to: make it smaller');
   if (written === undefined || problems.length > 0) throw new Fault('ERR_CONFIG_INVALID', problems.join('\n'));
-  return resolved(written, labels, ownNamespace ?? 'default', cwd, isTerminal);
+  const kubeconfig = written.kubeconfig === null ? undefined : path.resolve(cwd, written.kubeconfig);
+  const namespace = written.namespace ?? (await ownNamespace(kubeconfig)) ?? 'default';
+  return resolved({ ...written, namespace }, labels, kubeconfig, isTerminal);
 }
 
 function resolved(
-  written: WrittenSettings,
+  written: WrittenSettings & { readonly namespace: string },
   labels: Readonly<Record<string, string>> | undefined,
-  ownNamespace: string,
-  cwd: string,
+  kubeconfig: string | undefined,
   isTerminal: boolean,
 ): OperatorConfig {
-  const { release, ingest, kubeconfig, log } = written;
-  const namespace = written.namespace ?? ownNamespace;
+  const { namespace, release, ingest, log } = written;
   return {
     ...written,
-    namespace,
     runtimeNamespace: written.runtimeNamespace ?? `${namespace}-${release}-runtime`,
-    kubeconfig: kubeconfig === null ? undefined : path.resolve(cwd, kubeconfig),
+    kubeconfig,
     identity: written.identity ?? hostname(),
     ingest: {
       ...ingest,

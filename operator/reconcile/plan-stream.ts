@@ -1,11 +1,11 @@
 import { type Compiled, compile, inState } from '../../crds/compile.ts';
 import type { ReasonOf } from '../../crds/conditions.ts';
 import { overlapMsOf } from '../../crds/effective.ts';
+import { publishSecretName } from '../../crds/names.ts';
 import type { PoolDefaults } from '../../crds/pool-defaults.ts';
 import { type PublishKeys, protocolsOf, readPublishKeys } from '../../crds/publish-keys.ts';
 import type { RecordingPolicy } from '../../crds/recording-policy.ts';
 import type { StoredStream } from '../compile/manifest.ts';
-import type { ShownKeys } from '../compile/publish-secret.ts';
 import { formerStoresAfter, type StreamRecord } from '../compile/stream-config-secret.ts';
 import { type KeyState, type KeyStep, type KeyWish, planKeys } from '../credentials/rotation.ts';
 
@@ -25,6 +25,8 @@ export interface StreamView {
   readonly keySecret: NamedSecret | undefined;
   /** What is in force; undefined: nothing yet. */
   readonly record: StreamRecord | undefined;
+  /** The keys that people were last shown, where `record` is lost. */
+  readonly recovered: KeyState | undefined;
   readonly olderInNamespace: number;
   readonly dedicatedPort: number | null;
   /** What has a name that the stream needs and is another's; undefined: nothing. */
@@ -58,9 +60,9 @@ export interface StreamPlan {
 
 /** Decides what a stream is to be. Pure: whoever asks with the same view gets the same answer, but for keys that are made. */
 export function planStream(view: StreamView, make: () => PublishKeys): StreamPlan {
-  const { stream, pool, record } = view;
+  const { stream, record } = view;
   const wish = wishOf(view);
-  const before: KeyState | undefined = record && { credentials: record.config.credentials, progress: record.keys };
+  const before = record ? { credentials: record.config.credentials, progress: record.keys } : view.recovered;
   const verdict = 'problem' in wish ? wish.problem : undefined;
   const asked = 'problem' in wish ? before && asItIs(before, wish.base) : wish.wish;
   const plan = asked && planKeys(before, asked, view, make);
@@ -83,33 +85,21 @@ export function planStream(view: StreamView, make: () => PublishKeys): StreamPla
     steps: plan.steps,
     wakeAt: plan.wakeAt,
   };
+}
 
-  function keysVerdict(state: KeyState, { spec }: StoredStream): KeysVerdict {
-    const name = spec.credentials?.secretRef?.name;
-    if (state.progress.shown < state.credentials.revision) {
-      return {
-        isReady: true,
-        reason: 'Rotating',
-        message: `Keys of revision ${state.credentials.revision} are on their way to the pods of ${pool.name}; then ${stream.metadata.name}-ingest shows them.`,
-      };
-    }
-    return name === undefined
-      ? { isReady: true, reason: 'Generated', message: `They are in the Secret ${stream.metadata.name}-ingest.` }
-      : { isReady: true, reason: 'FromSecret', message: `They come from the Secret ${name}.` };
+function keysVerdict({ credentials, progress }: KeyState, { spec, metadata }: StoredStream): KeysVerdict {
+  const source = spec.credentials?.secretRef?.name;
+  const shown = publishSecretName(metadata.name);
+  if (progress.shown < credentials.revision) {
+    const message = `Keys of revision ${credentials.revision} are on their way to the pods; then ${shown} shows them.`;
+    return { isReady: true, reason: 'Rotating', message };
   }
+  return source === undefined
+    ? { isReady: true, reason: 'Generated', message: `They are in the Secret ${shown}.` }
+    : { isReady: true, reason: 'FromSecret', message: `They come from the Secret ${source}.` };
 }
 
 const NO_CREDENTIALS = { revision: 0, rtmpKey: '', srtPassphrase: '', previous: null, revokedBelow: 0 };
-
-/** The keys that people who publish are to be shown: while pods come first, still the former ones. */
-export function shownKeys({ config, keys }: StreamRecord): ShownKeys {
-  const { credentials } = config;
-  const { previous } = credentials;
-  if (keys.shown < credentials.revision && previous !== null) {
-    return { revision: previous.revision, current: previous, previous: null };
-  }
-  return { revision: credentials.revision, current: credentials, previous };
-}
 
 type Wish =
   | { readonly wish: KeyWish }

@@ -74,7 +74,6 @@ describe('two releases, two pools', () => {
     await run.createStream(TENANT, 'cam-2');
     await waitFor('it to be served', async () => hasCondition(await run.stream(TENANT, 'cam-2'), 'Accepted'));
     expect(await writtenBy(third)).toEqual([]);
-    // And it takes over when the name is free: the first one is uninstalled, or renamed.
     expect(late.log.all('pool is held by another release')).not.toEqual([]);
   });
 });

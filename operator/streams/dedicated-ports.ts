@@ -1,0 +1,86 @@
+import type { Applier } from '../../kube/apply.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import type { KubeObject } from '../../kube/kube-object.ts';
+import { SERVICES } from '../../kube/resource.ts';
+import {
+  assignPorts,
+  dedicatedService,
+  dedicatedServiceName,
+  type PortRange,
+  portName,
+} from '../compile/dedicated-ports.ts';
+import type { StoredStream } from '../compile/manifest.ts';
+import { addressOf, type PublishAddress } from '../compile/publish-address.ts';
+import type { OperatorConfig } from '../config/settings.ts';
+import type { WatchedObjects } from '../watch/watched-objects.ts';
+import type { Service } from '../watch/world.ts';
+import type { StreamRecords } from './stream-records.ts';
+
+export interface DedicatedPortsOptions {
+  readonly client: KubeClient;
+  readonly applier: Applier;
+  readonly config: OperatorConfig;
+  readonly streams: WatchedObjects<StoredStream>;
+  readonly records: StreamRecords;
+  readonly services: WatchedObjects<Service>;
+}
+
+/** The UDP ports of streams whose encoders cannot send a stream id, and the Service that leads to them. */
+export class DedicatedPorts {
+  readonly #options: DedicatedPortsOptions;
+  #ports: ReadonlyMap<string, number> | undefined;
+
+  constructor(options: DedicatedPortsOptions) {
+    this.#options = options;
+  }
+
+  /** A stream that has such a port, or wants one, has changed. */
+  invalidate(): void {
+    this.#ports = undefined;
+  }
+
+  /** The port of the stream with this uid; null: it has none. */
+  portOf(uid: string): number | null {
+    return this.#assigned().get(uid) ?? null;
+  }
+
+  /** Where publishers reach a port from outside. */
+  addressOf(port: number): PublishAddress | undefined {
+    const { services, config } = this.#options;
+    const service = services.get(`${config.namespace}/${dedicatedServiceName(config.release)}`);
+    const { publicHost } = config.ingest;
+    // A node's port, where that is what leads in, is another number.
+    return service && addressOf(service, portName(port), publicHost, null);
+  }
+
+  /** Makes the Service so. @throws KubeError */
+  async reconcile(signal: AbortSignal): Promise<void> {
+    const { client, applier, config, services } = this.#options;
+    const { namespace, release, ingest } = config;
+    const names = { namespace, release, pool: config.pool.name };
+    const manifest = dedicatedService(names, ingest.dedicatedServiceType, ingest.podLabels, this.#assigned());
+    const cache = services.in(namespace);
+    if (manifest !== undefined) {
+      await applier.apply<Service>(SERVICES, manifest as unknown as Service, cache, { signal });
+      return;
+    }
+    const name = dedicatedServiceName(release);
+    const present: KubeObject | undefined = services.get(`${namespace}/${name}`);
+    if (present !== undefined) await client.remove(SERVICES, { namespace, name }, present.metadata.uid, signal);
+  }
+
+  #assigned(): ReadonlyMap<string, number> {
+    if (this.#ports !== undefined) return this.#ports;
+    const { streams, records, config } = this.#options;
+    const range: PortRange | null = config.pool.srt.dedicatedPorts;
+    const claims = [...streams.values()]
+      .filter(({ spec }) => spec.ingest?.dedicatedPort === true)
+      .map(({ metadata: { uid, creationTimestamp = '' } }) => ({
+        uid,
+        createdAt: creationTimestamp,
+        port: records.of(uid)?.config.srt.dedicatedPort ?? undefined,
+      }));
+    this.#ports = assignPorts(claims, range);
+    return this.#ports;
+  }
+}
