@@ -66,7 +66,8 @@ type WatchEnd = 'told' | 'quiet' | 'failed';
 
 interface ListPage<T> {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
-  readonly items: readonly T[];
+  /** Null in an empty list of metadata. */
+  readonly items: readonly T[] | null;
 }
 
 const PARTIAL_TYPE = { apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata' } as const;
@@ -198,7 +199,7 @@ export class Reflector<T extends KubeObject> {
       this.#heard();
       // Items of a list don't say what they are.
       const type = metadataOnly ? PARTIAL_TYPE : { apiVersion: apiVersionOf(resource), kind: resource.kind };
-      for (const item of page.items) items.push({ ...item, ...type });
+      for (const item of page.items ?? []) items.push({ ...item, ...type });
       token = page.metadata.continue || undefined;
       if (token === undefined) return { items, version: page.metadata.resourceVersion };
     }

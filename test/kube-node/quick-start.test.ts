@@ -114,7 +114,7 @@ it('the quick start works word for word', { timeout: 400_000 }, async () => {
     const began = performance.now();
     const step = STEPS.find(({ of }) => of.test(text));
     await (step ? step.run(text) : run(text)).catch(async (error: Error) => {
-      throw new Error(`${text}\n${error.message}\n${await stateOfCluster()}`);
+      throw new Error(`${text}\n${error.message}\n${await release.state('headwater')}`);
     });
     console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text.split('\n')[0]}`);
   }
@@ -125,13 +125,3 @@ it('the quick start works word for word', { timeout: 400_000 }, async () => {
   expect(Number(format.duration)).toBeGreaterThan(INPUT_SECONDS - 0.5);
   expect(await run("kubectl -n team-a get events -o jsonpath='{.items[*].type}'")).not.toContain('Warning');
 });
-
-async function stateOfCluster(): Promise<string> {
-  const ask = (...args: string[]): Promise<string> => release.kubectl(...args).catch((error: Error) => error.message);
-  return [
-    await ask('get', 'pods', '-A'),
-    await ask('-n', 'headwater', 'logs', 'deploy/headwater-operator', '--tail=40'),
-    await ask('-n', 'headwater', 'logs', 'headwater-ingest-0', '--tail=40'),
-    await ask('get', 'lstream', '-A', '-o', 'yaml'),
-  ].join('\n');
-}

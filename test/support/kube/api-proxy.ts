@@ -37,6 +37,8 @@ export class ApiProxy implements AsyncDisposable {
   readonly requests: ProxiedRequest[] = [];
   /** TLS connections that clients have opened. */
   connections = 0;
+  /** Asked for each write: true, and it never reaches the API server nor is answered. */
+  swallow: (request: { readonly method: string; readonly url: string }) => boolean = () => false;
   readonly #plane: ControlPlane;
   readonly #server: Server;
   readonly #agent: Agent;
@@ -97,6 +99,7 @@ export class ApiProxy implements AsyncDisposable {
   #take(incoming: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '', headers } = incoming;
     this.requests.push({ at: performance.now(), method, url, userAgent: headers['user-agent'] ?? '' });
+    if (method !== 'GET' && this.swallow({ method, url })) return;
     const isWatch = /[?&]watch=true/.test(url);
     // A Lease is let through: who leads is not what is tried here.
     const fault = isWatch || url.includes('/leases/') ? undefined : this.#requestFault;

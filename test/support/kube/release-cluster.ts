@@ -83,6 +83,15 @@ export class ReleaseCluster implements AsyncDisposable {
     await this.cluster.plane.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: volumes }));
   }
 
+  /** What a person would look at when something does not come: pods, logs, LiveStreams. */
+  async state(namespace: string): Promise<string> {
+    const ask = (...args: string[]): Promise<string> => this.kubectl(...args).catch((error: Error) => error.message);
+    const pods = (await ask('-n', namespace, 'get', 'pods', '-o', 'name')).trim().split('\n');
+    const logs = pods.map(async (pod) => `${pod}:\n${await ask('-n', namespace, 'logs', pod, '--tail=60')}`);
+    const asked = [ask('get', 'pods', '-A'), ...logs, ask('get', 'lstream', '-A', '-o', 'wide')];
+    return (await Promise.all(asked)).join('\n');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cluster[Symbol.asyncDispose]();
     this.#dir[Symbol.dispose]();

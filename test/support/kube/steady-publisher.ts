@@ -6,6 +6,8 @@ import { type MediaClip, paced } from '../synthetic-media.ts';
 /** Source times of one attempt lie this far from those of the next, in ms: by its times, media tells whose it is. */
 const ATTEMPT_SPAN_MS = 10_000_000;
 const RETRY_MS = 500;
+/** As encoders do: what neither connects nor takes data for so long is given up. A pod that is gone answers nothing. */
+const PATIENCE_MS = 5000;
 
 /** One publication, from its start to the loss of its connection. */
 export interface Attempt {
@@ -56,8 +58,11 @@ export class SteadyPublisher implements AsyncDisposable {
   }
 
   async #attempt(signal: AbortSignal): Promise<void> {
-    const publisher = await RtmpPublisher.connect(this.#url);
+    const giveUp = new AbortController();
+    const watchdog = setTimeout(() => giveUp.abort(), PATIENCE_MS);
+    let publisher: RtmpPublisher | undefined;
     try {
+      publisher = await RtmpPublisher.connect(this.#url, { signal: giveUp.signal });
       await publisher.publish();
       const attempt: Attempt = { dtsOf: [], durable: undefined };
       const fromMs = this.attempts.length * ATTEMPT_SPAN_MS;
@@ -65,10 +70,12 @@ export class SteadyPublisher implements AsyncDisposable {
       for await (const { type, timestamp, body } of paced(numberedMedia(this.#clip, { fromMs }), { signal })) {
         if (type === 9 && body[1] === 1) attempt.dtsOf.push(timestamp);
         await publisher.send(type, timestamp, body);
+        watchdog.refresh();
       }
       await publisher.stop();
     } finally {
-      publisher.destroy();
+      clearTimeout(watchdog);
+      publisher?.destroy();
     }
   }
 }
