@@ -1,4 +1,5 @@
 import type { SrtPassphrase, SrtPathPolicy } from '../auth/srt-policies.ts';
+import type { KeyRefresh } from '../protocol/srt/connection-keys.ts';
 import type { ConnectionRequest } from '../protocol/srt/connection-request.ts';
 import { type AgreedKeys, agreeOnKeys } from '../protocol/srt/key-agreement.ts';
 import { RefusedHandshake, type Rejection } from '../protocol/srt/rejection.ts';
@@ -24,6 +25,8 @@ export interface SrtArrivalOptions {
   readonly waitForPublisherMs: number;
   readonly publisherMediaMs: number;
   readonly idleMs: number;
+  /** When our own keys are replaced. */
+  readonly keyRefresh: KeyRefresh;
   readonly addresses: AddressLimits;
   readonly log: Log;
   readonly meter: Meter;
@@ -130,7 +133,7 @@ export class SrtArrival {
   }
 
   async #decide(): Promise<void> {
-    const { addresses, policyOf, inTurn } = this.#options;
+    const { addresses, policyOf, inTurn, keyRefresh } = this.#options;
     const target = this.#readTarget();
     this.#target = target;
     this.#log = this.#log.child({ stream_key: target.path });
@@ -142,7 +145,7 @@ export class SrtArrival {
     if (this.#policy === undefined) return this.#notFound();
     const { keyMessage, hs } = this.request;
     const policy = this.#policy;
-    this.#agreed = await inTurn(() => agreeOnKeys({ keyMessage, version: hs.version }, policy));
+    this.#agreed = await inTurn(() => agreeOnKeys({ keyMessage, version: hs.version }, policy, keyRefresh));
     if (this.#isAnswered) return; // the server stops, or the caller has given up
     this.#log.info(
       { peer_addr: `${this.request.address}:${this.request.port}`, protocol: 'srt' },
@@ -201,7 +204,7 @@ export class SrtArrival {
         meter.count('headwater_viewers_total', 'srt');
         this.#log.info({ total_subscribers: hub.streams.get(path)?.viewerCount ?? 1 }, 'Subscriber added');
       },
-      onHeaders: (headers) => logHeadersSent(this.#log, sequenceHeaders(headers, 'full')),
+      onHeaders: (headers) => this.#headersSent(path, sequenceHeaders(headers, 'full')),
       onCut: (frames) => this.#log.info({ frames }, 'viewer too slow: moved on to a keyframe'),
       onEnd: (reason) => {
         if (viewer === undefined) this.#endedBefore(reason);
@@ -210,6 +213,17 @@ export class SrtArrival {
     });
     this.#seat = seat;
     seat.take();
+  }
+
+  /** What a transport stream made for it leaves out is said once. */
+  #headersSent(path: string, headers: readonly ConfigEvent[]): void {
+    const { hub, meter } = this.#options;
+    logHeadersSent(this.#log, headers);
+    const codecs = hub.streams.get(path)?.media.hasOwnTransport ? [] : withoutTsForm(headers);
+    if (codecs.length === 0 || this.#saidLeftOut) return;
+    this.#saidLeftOut = true;
+    for (const codec of codecs) meter.count('headwater_viewer_tracks_left_out_total', codec);
+    this.#log.info({ codecs }, 'viewer is not sent these tracks: MPEG-TS has no form for their codecs');
   }
 
   /** The hub let a viewer go that had not been let in. */

@@ -3,6 +3,7 @@ import type { RemoteInfo } from 'node:dgram';
 import type { SrtPolicies } from '../auth/srt-policies.ts';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
+import { refreshEvery } from '../protocol/srt/connection-keys.ts';
 import type { ConnectionRequest } from '../protocol/srt/connection-request.ts';
 import { CONTROL, controlTypeOf, destinationOf, HEADER_BYTES, isControl } from '../protocol/srt/packet.ts';
 import { REJECTION, type Rejection } from '../protocol/srt/rejection.ts';
@@ -77,6 +78,7 @@ export class SrtServer implements AsyncDisposable {
       waitForPublisherMs: Math.min(settings.waitForPublisher, waitForPublisher),
       publisherMediaMs: limits.publisherMedia,
       idleMs: settings.idleTimeout,
+      keyRefresh: refreshEvery(settings.keyRefresh),
       addresses,
       log,
       meter,
