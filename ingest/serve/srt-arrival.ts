@@ -15,7 +15,7 @@ import { SrtPublisher } from './srt-publisher.ts';
 import { type SrtEncryptionView, SrtSession } from './srt-session.ts';
 import { SrtSink } from './srt-sink.ts';
 import { SrtViewer } from './srt-viewer.ts';
-import { logHeadersSent, sequenceHeaders } from './viewer-log.ts';
+import { logHeadersSent, sequenceHeaders, withoutTsForm } from './viewer-log.ts';
 
 /** What arrivals are given by the server. Times in µs, where a name does not say ms. */
 export interface SrtArrivalOptions {
@@ -79,6 +79,7 @@ export class SrtArrival {
   #isAnswered = false;
   #withdraw: (() => void) | undefined;
   #seat: Seat | undefined;
+  #saidLeftOut = false;
   /** A viewer for whom nobody publishes is told so then, µs. */
   #notFoundAt = Number.POSITIVE_INFINITY;
 
