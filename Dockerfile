@@ -19,7 +19,7 @@ ENV NODE_ENV=production \
     HEADWATER_METRICS_ADDR=:9090 \
     HEADWATER_LOG_FORMAT=json
 VOLUME ["/data"]
-EXPOSE 1935/tcp 8080/tcp 9090/tcp
+EXPOSE 1935/tcp 10080/udp 8080/tcp 9090/tcp
 STOPSIGNAL SIGTERM
 # No shell: signals reach the server, and none is needed in the image.
 ENTRYPOINT ["node", "cli.ts"]
