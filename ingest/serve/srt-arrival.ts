@@ -1,4 +1,5 @@
 import type { SrtPassphrase, SrtPathPolicy } from '../auth/srt-policies.ts';
+import type { ConfigEvent } from '../media/media-event.ts';
 import type { KeyRefresh } from '../protocol/srt/connection-keys.ts';
 import type { ConnectionRequest } from '../protocol/srt/connection-request.ts';
 import { type AgreedKeys, agreeOnKeys } from '../protocol/srt/key-agreement.ts';
@@ -165,23 +166,22 @@ export class SrtArrival {
   }
 
   #publish(path: string): void {
-    const { hub, log: _, meter, publisherMediaMs, now } = this.#options;
+    const { hub, meter, publisherMediaMs, now } = this.#options;
     let publisher: SrtPublisher | undefined;
     this.#log.info({ type: 'live' }, 'publish command');
     this.#withdraw = hub.publish(
       { path, protocol: 'srt', connId: this.id },
       {
         onAccepted: (publication: Publication) => {
-          const session = this.#open('publish');
-          publisher = new SrtPublisher({
-            session,
-            publication,
-            mediaTimeout: publisherMediaMs,
-            log: this.#log,
-            meter,
-            now,
-          });
-          session.begin(publisher);
+          try {
+            const session = this.#open('publish');
+            const mediaTimeout = publisherMediaMs;
+            publisher = new SrtPublisher({ session, publication, mediaTimeout, log: this.#log, meter, now });
+            session.begin(publisher);
+          } catch (error) {
+            publication.onEvent({ kind: 'end', cause: 'error' }); // the path is not to wait for it
+            throw error;
+          }
         },
         onRefused: () => this.refuse('ERR_PATH_BUSY', 'somebody already publishes on this path'),
         onReplaced: (cause) => publisher?.replaced(cause),

@@ -29,5 +29,7 @@ export function needsFourCc(headers: readonly ConfigEvent[]): boolean {
 
 /** Those of them that a transport stream has no form for, by codec. */
 export function withoutTsForm(headers: readonly ConfigEvent[]): string[] {
-  return headers.filter((header) => !hasTsMapping(header)).map(({ codec }) => typeof codec === 'string' ? codec : 'other');
+  return headers
+    .filter((header) => !hasTsMapping(header))
+    .map(({ codec }) => (typeof codec === 'string' ? codec : 'other'));
 }
