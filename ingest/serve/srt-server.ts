@@ -186,7 +186,9 @@ export class SrtServer implements AsyncDisposable {
     }
     this.#arrivals.add(arrival);
     this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
-    void arrival.decide();
+    arrival.decide().catch((error) => {
+      this.#options.log.error({ err: error, conn_id: id }, 'connection failed on an error of the server');
+    });
   }
 
   #refused(from: { readonly address: string; readonly port: number }, fields: RefusalFields): void {
