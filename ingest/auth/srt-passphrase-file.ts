@@ -62,7 +62,7 @@ export class SrtPassphraseFile {
       } catch (error) {
         const reason = (error as Error).message;
         const code = 'ERR_SRT_PASSPHRASE_FILE';
-        if (reason !== complaint) this.#log.warn({ code, reason }, 'SRT passphrases not reloaded');
+        if (reason !== complaint && !signal.aborted) this.#log.warn({ code, reason }, 'SRT passphrases not reloaded');
         complaint = reason;
       }
       if (!signal.aborted) this.#timer = setTimeout(poll, pollMs).unref();

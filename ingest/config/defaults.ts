@@ -23,6 +23,7 @@ export const DEFAULTS = {
     receiveBuffer: 8 * MIB,
     waitForPublisher: 2 * SECOND,
     idleTimeout: 5 * SECOND,
+    keyRefresh: 2 ** 24,
   },
   http: { listen: ':8080', apiTokenFile: null },
   metrics: { listen: '127.0.0.1:9090' },

@@ -57,6 +57,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     help: 'How long an SRT viewer of a path without publisher waits for one; callers give up after 3 s by themselves',
   },
   'srt.idleTimeout': { help: 'An SRT peer that sends nothing for this long is gone' },
+  'srt.keyRefresh': { help: 'Packets after which an encrypted SRT viewer is sent a new key' },
   'http.listen': { flag: 'http-listen', help: 'Where HTTP-FLV and the API are served; empty: off' },
   'http.apiTokenFile': {
     flag: 'api-token-file',

@@ -191,6 +191,7 @@ export const CONFIG_SCHEMA = z.strictObject({
     receiveBuffer: size(D.srt.receiveBuffer, 64 * 1024, 1024 ** 3),
     waitForPublisher: duration(D.srt.waitForPublisher),
     idleTimeout: duration(D.srt.idleTimeout, 1_000),
+    keyRefresh: integer(D.srt.keyRefresh, 32, 2 ** 30),
   }),
   http: z.strictObject({ listen: address(D.http.listen), apiTokenFile: optionalPath() }),
   metrics: z.strictObject({ listen: address(D.metrics.listen) }),

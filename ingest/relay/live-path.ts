@@ -78,6 +78,11 @@ export class LivePath {
     return this.#offsetMs;
   }
 
+  /** The present publication is a transport stream itself: viewers of one get that, whatever is in it. */
+  get hasOwnTransport(): boolean {
+    return this.#transport.isPresent;
+  }
+
   /** Another publisher's media follows: other headers, other times, a keyframe first. */
   beginPublication(): void {
     this.#headers = new HeaderSet();

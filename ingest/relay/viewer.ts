@@ -31,8 +31,8 @@ export interface ViewerHandler {
   onEnd(reason: ViewerEnd): void;
 }
 
-/** What is handed to the kernel at once: each piece that is taken is progress which can be seen. */
-const PIECE_BYTES = 256 * 1024;
+/** What is handed to the kernel at once: each piece that is taken is progress which can be seen. Whole SRT messages of seven TS packets. */
+const PIECE_BYTES = 199 * 7 * 188;
 /** What one viewer is handed at most at one tick, so that a burst for one joiner does not hold up the rest. */
 const BURST_BYTES = 4 * 1024 * 1024;
 

@@ -28,6 +28,11 @@ export const METRICS = {
     label: null,
   },
   headwater_viewer_dropped_frames_total: { type: 'counter', help: 'Frames slow viewers did not get', label: null },
+  headwater_viewer_tracks_left_out_total: {
+    type: 'counter',
+    help: 'Tracks that viewers were not sent, since MPEG-TS has no form for them',
+    label: 'codec',
+  },
   headwater_viewers_without_fourcc_total: {
     type: 'counter',
     help: 'Viewers sent FourCC codecs without having announced fourCcList',

@@ -1,4 +1,4 @@
-/** Addresses that are remembered; beyond it those are forgotten that have all their tokens back. */
+/** Addresses that are remembered. Beyond it those are forgotten that have all their tokens back, and the oldest, down to half of it. */
 const MAX_ADDRESSES = 10_000;
 
 interface Bucket {
@@ -42,9 +42,9 @@ export class AddressRate {
     for (const [address, bucket] of this.#buckets) {
       if (this.#tokensOf(bucket, now) >= this.#burst) this.#buckets.delete(address);
     }
-    // All of them are at work: the oldest ones give way, the table does not grow.
+    // Most of them are at work: the oldest give way, so that this is not to be done again at the next address.
     for (const address of this.#buckets.keys()) {
-      if (this.#buckets.size < MAX_ADDRESSES) break;
+      if (this.#buckets.size <= MAX_ADDRESSES / 2) break;
       this.#buckets.delete(address);
     }
   }

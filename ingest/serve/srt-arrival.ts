@@ -1,6 +1,8 @@
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { SrtPassphrase, SrtPathPolicy } from '../auth/srt-policies.ts';
+import type { ConfigEvent } from '../media/media-event.ts';
 import type { PublishGrant } from '../media/publication.ts';
+import type { KeyRefresh } from '../protocol/srt/connection-keys.ts';
 import type { ConnectionRequest } from '../protocol/srt/connection-request.ts';
 import { type AgreedKeys, agreeOnKeys } from '../protocol/srt/key-agreement.ts';
 import { RefusedHandshake, type Rejection } from '../protocol/srt/rejection.ts';
@@ -16,7 +18,7 @@ import { SrtPublisher } from './srt-publisher.ts';
 import { type SrtEncryptionView, SrtSession } from './srt-session.ts';
 import { SrtSink } from './srt-sink.ts';
 import { SrtViewer } from './srt-viewer.ts';
-import { logHeadersSent, sequenceHeaders } from './viewer-log.ts';
+import { logHeadersSent, sequenceHeaders, withoutTsForm } from './viewer-log.ts';
 
 /** What arrivals are given by the server. Times in µs, where a name does not say ms. */
 export interface SrtArrivalOptions {
@@ -27,6 +29,8 @@ export interface SrtArrivalOptions {
   readonly waitForPublisherMs: number;
   readonly publisherMediaMs: number;
   readonly idleMs: number;
+  /** When our own keys are replaced. */
+  readonly keyRefresh: KeyRefresh;
   readonly addresses: AddressLimits;
   readonly log: Log;
   readonly meter: Meter;
@@ -83,6 +87,7 @@ export class SrtArrival {
   #isAnswered = false;
   #withdraw: (() => void) | undefined;
   #seat: Seat | undefined;
+  #saidLeftOut = false;
   /** A viewer for whom nobody publishes is told so then, µs. */
   #notFoundAt = Number.POSITIVE_INFINITY;
 
@@ -137,7 +142,7 @@ export class SrtArrival {
   }
 
   async #decide(): Promise<void> {
-    const { addresses, policyOf, inTurn } = this.#options;
+    const { addresses, policyOf, inTurn, keyRefresh } = this.#options;
     const target = this.#readTarget();
     this.#target = target;
     this.#log = this.#log.child({ stream_key: target.path });
@@ -149,7 +154,7 @@ export class SrtArrival {
     if (this.#policy === undefined) return this.#notFound();
     const { keyMessage, hs } = this.request;
     const policy = this.#policy;
-    this.#agreed = await inTurn(() => agreeOnKeys({ keyMessage, version: hs.version }, policy));
+    this.#agreed = await inTurn(() => agreeOnKeys({ keyMessage, version: hs.version }, policy, keyRefresh));
     if (this.#isAnswered) return; // the server stops, or the caller has given up
     this.#log.info(
       { peer_addr: `${this.request.address}:${this.request.port}`, protocol: 'srt' },
@@ -181,23 +186,22 @@ export class SrtArrival {
   }
 
   #publish(path: string, grant: PublishGrant | undefined): void {
-    const { hub, log: _, meter, publisherMediaMs, now } = this.#options;
+    const { hub, meter, publisherMediaMs, now } = this.#options;
     let publisher: SrtPublisher | undefined;
     this.#log.info({ type: 'live' }, 'publish command');
     this.#withdraw = hub.publish(
       { path, protocol: 'srt', connId: this.id, ...(grant === undefined ? {} : { grant }) },
       {
         onAccepted: (publication: Publication) => {
-          const session = this.#open('publish');
-          publisher = new SrtPublisher({
-            session,
-            publication,
-            mediaTimeout: hub.idleTimeoutMs(path) ?? publisherMediaMs,
-            log: this.#log,
-            meter,
-            now,
-          });
-          session.begin(publisher);
+          try {
+            const session = this.#open('publish');
+            const mediaTimeout = hub.idleTimeoutMs(path) ?? publisherMediaMs;
+            publisher = new SrtPublisher({ session, publication, mediaTimeout, log: this.#log, meter, now });
+            session.begin(publisher);
+          } catch (error) {
+            publication.onEvent({ kind: 'end', cause: 'error' }); // the path is not to wait for it
+            throw error;
+          }
         },
         onRefused: () => this.refuse('ERR_PATH_BUSY', 'somebody already publishes on this path'),
         onReplaced: (cause) => publisher?.replaced(cause),
@@ -221,7 +225,7 @@ export class SrtArrival {
         meter.count('headwater_viewers_total', 'srt');
         this.#log.info({ total_subscribers: hub.streams.get(path)?.viewerCount ?? 1 }, 'Subscriber added');
       },
-      onHeaders: (headers) => logHeadersSent(this.#log, sequenceHeaders(headers, 'full')),
+      onHeaders: (headers) => this.#headersSent(path, sequenceHeaders(headers, 'full')),
       onCut: (frames) => this.#log.info({ frames }, 'viewer too slow: moved on to a keyframe'),
       onEnd: (reason) => {
         if (viewer === undefined) this.#endedBefore(reason);
@@ -230,6 +234,17 @@ export class SrtArrival {
     });
     this.#seat = seat;
     seat.take();
+  }
+
+  /** What a transport stream made for it leaves out is said once. */
+  #headersSent(path: string, headers: readonly ConfigEvent[]): void {
+    const { hub, meter } = this.#options;
+    logHeadersSent(this.#log, headers);
+    const codecs = hub.streams.get(path)?.media.hasOwnTransport ? [] : withoutTsForm(headers);
+    if (codecs.length === 0 || this.#saidLeftOut) return;
+    this.#saidLeftOut = true;
+    for (const codec of codecs) meter.count('headwater_viewer_tracks_left_out_total', codec);
+    this.#log.info({ codecs }, 'viewer is not sent these tracks: MPEG-TS has no form for their codecs');
   }
 
   /** The hub let a viewer go that had not been let in. */

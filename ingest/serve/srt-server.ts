@@ -4,6 +4,7 @@ import type { Authorizer } from '../auth/authorizer.ts';
 import type { SrtPolicies } from '../auth/srt-policies.ts';
 import { formatListenAddress, type ListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
+import { refreshEvery } from '../protocol/srt/connection-keys.ts';
 import type { ConnectionRequest } from '../protocol/srt/connection-request.ts';
 import { CONTROL, controlTypeOf, destinationOf, HEADER_BYTES, isControl } from '../protocol/srt/packet.ts';
 import { REJECTION, type Rejection } from '../protocol/srt/rejection.ts';
@@ -80,6 +81,7 @@ export class SrtServer implements AsyncDisposable {
       waitForPublisherMs: Math.min(settings.waitForPublisher, waitForPublisher),
       publisherMediaMs: limits.publisherMedia,
       idleMs: settings.idleTimeout,
+      keyRefresh: refreshEvery(settings.keyRefresh),
       addresses,
       log,
       meter,
@@ -187,7 +189,9 @@ export class SrtServer implements AsyncDisposable {
     }
     this.#arrivals.add(arrival);
     this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
-    void arrival.decide();
+    arrival.decide().catch((error) => {
+      this.#options.log.error({ err: error, conn_id: id }, 'connection failed on an error of the server');
+    });
   }
 
   #refused(from: { readonly address: string; readonly port: number }, fields: RefusalFields): void {

@@ -24,12 +24,15 @@ export class UdpSocket implements AsyncDisposable {
   readonly port: number;
   /** Bytes that the kernel keeps of what has not been read: twice what was asked for on Linux, less where it is capped. */
   readonly receiveBuffer: number;
+  readonly isIPv6: boolean;
   readonly #socket: Socket;
   #open = true;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    this.port = socket.address().port;
+    const { port, family } = socket.address();
+    this.port = port;
+    this.isIPv6 = family === 'IPv6';
     this.receiveBuffer = socket.getRecvBufferSize();
   }
 

@@ -81,6 +81,11 @@ export class LossyNetwork implements AsyncDisposable {
     return [...rules.matchAll(/counter packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0);
   }
 
+  /** How often data that went there (to us) or back came under a new key so far, all connections together. */
+  newKeys(direction: 'there' | 'back'): number {
+    return (this.#relay?.stdout ?? '').split(`new key ${direction}\n`).length - 1;
+  }
+
   /** Starts a program on the client's host. */
   client(command: string, args: readonly string[], options: ProcessOptions = {}): TestProcess {
     return this.#start(this.#client, command, args, options);

@@ -31,22 +31,50 @@ class DelayLine {
   }
 }
 
+/** Counts how often the data of one direction changes its AES key, and says so: KK is in clear. */
+class KeyWatch {
+  readonly #name: string;
+  #parity = 0;
+  #newest = -1;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  see(datagram: Buffer): void {
+    if (datagram.length < 16 || (datagram[0] as number) >= 0x80) return;
+    const sequence = datagram.readUInt32BE(0);
+    if (this.#newest >= 0 && ((sequence - this.#newest) << 1) >> 1 <= 0) return;
+    this.#newest = sequence;
+    const parity = ((datagram[4] as number) >> 3) & 3;
+    if (this.#parity !== 0 && parity !== this.#parity) console.log(`new key ${this.#name}`);
+    this.#parity = parity;
+  }
+}
+
 const line = new DelayLine();
 
 async function open(way: RelayWay): Promise<void> {
   const delay = (): number => way.delayMs + (Math.random() * 2 - 1) * way.jitterMs;
   const front = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
-  const backs = new Map<string, Socket>();
+  const backs = new Map<string, { readonly socket: Socket; readonly keys: KeyWatch }>();
+  const backOf = (address: string, port: number) => {
+    const known = backs.get(`${address}:${port}`);
+    if (known !== undefined) return known;
+    const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
+    const keys = new KeyWatch('back');
+    socket.on('error', () => {}); // nobody listens there yet
+    socket.on('message', (answer) => {
+      keys.see(answer);
+      line.add(delay(), () => front.send(answer, port, address));
+    });
+    const back = { socket, keys: new KeyWatch('there') };
+    backs.set(`${address}:${port}`, back);
+    return back;
+  };
   front.on('message', (datagram, from) => {
-    const peer = `${from.address}:${from.port}`;
-    let back = backs.get(peer);
-    if (back === undefined) {
-      back = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 });
-      back.on('error', () => {}); // nobody listens there yet
-      back.on('message', (answer) => line.add(delay(), () => front.send(answer, from.port, from.address)));
-      backs.set(peer, back);
-    }
-    const socket = back;
+    const { socket, keys } = backOf(from.address, from.port);
+    keys.see(datagram);
     line.add(delay(), () => socket.send(datagram, way.target.port, way.target.address, () => {}));
   });
   await new Promise<void>((resolve) => front.bind(way.port, resolve));

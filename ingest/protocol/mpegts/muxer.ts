@@ -16,7 +16,7 @@ const NO_NETWORK_CLOCK = 0x1fff;
 
 const PROGRAM = 1;
 const TRANSPORT_STREAM = 1;
-export const PMT_PID = 0x1000;
+const PMT_PID = 0x1000;
 
 /** A stream as the PMT lists it. */
 export interface MuxStream {

@@ -23,6 +23,11 @@ export interface KeyRefresh {
   readonly preAnnouncePackets: number;
 }
 
+/** A new key every so many packets, announced in time: libsrt's defaults, cut to what fits. */
+export function refreshEvery(packets: number): KeyRefresh {
+  return { afterPackets: packets, preAnnouncePackets: Math.min(PRE_ANNOUNCE_PACKETS, (packets - 1) >> 1) };
+}
+
 /** What both sides know of a session besides its keys. The passphrase stays that of the handshake, whatever a path's becomes. */
 export interface SessionSecret {
   readonly passphrase: string;
@@ -32,7 +37,9 @@ export interface SessionSecret {
   readonly kek: Buffer;
 }
 
-const DEFAULT_REFRESH: KeyRefresh = { afterPackets: 2 ** 24, preAnnouncePackets: 2 ** 12 };
+const DEFAULT_REFRESH_PACKETS = 2 ** 24;
+/** How long before it is used a key is announced at most, in packets. */
+const PRE_ANNOUNCE_PACKETS = 2 ** 12;
 /** A key that the peer has not confirmed is not used, until the present one must go: a sequence number may not come twice with it. */
 const MAX_PACKETS_PER_KEY = 2 ** 30;
 /** Announcements before we wait longer between them. */
@@ -80,7 +87,7 @@ export class SessionKeys implements ConnectionKeys {
   constructor(
     secret: SessionSecret,
     keys: KeyPair,
-    refresh: KeyRefresh = DEFAULT_REFRESH,
+    refresh: KeyRefresh = refreshEvery(DEFAULT_REFRESH_PACKETS),
     random: (size: number) => Buffer = randomBytes,
   ) {
     this.#secret = secret;
