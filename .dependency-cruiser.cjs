@@ -74,7 +74,7 @@ const RESERVED = [
       'ingest/record/',
       'ingest/upload/',
       'ingest/config/',
-      'ingest/auth/file',
+      'ingest/auth/srt-passphrase-file',
       'ingest/serve/tls',
       'ingest/serve/api-token',
       'ingest/cluster/',

@@ -20,7 +20,7 @@ USER 10001:10001
 ENV NODE_ENV=production
 WORKDIR /data
 VOLUME ["/data"]
-EXPOSE 1935/tcp 8080/tcp 9090/tcp
+EXPOSE 1935/tcp 10080/udp 8080/tcp 9090/tcp
 STOPSIGNAL SIGTERM
 # No shell: signals reach the server.
 ENTRYPOINT ["node", "/app/cli.ts"]

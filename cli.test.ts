@@ -38,7 +38,8 @@ function start(...argv: string[]) {
 const run = (...argv: string[]) => start(...argv).ended;
 
 /** Any free ports; nothing recorded, nothing left behind. */
-const QUIET = ['--listen', '127.0.0.1:0', '--http-listen', '', '--metrics-addr', '', '--record-all=false'];
+const OFF = ['--srt-listen', '--http-listen', '--metrics-addr'].flatMap((flag) => [flag, '']);
+const QUIET = ['--listen', '127.0.0.1:0', ...OFF, '--record-all=false'];
 
 describe('headwater', () => {
   it.each([[[]], [['help']], [['--help']], [['-h']]])('lists the commands: %j', async (argv) => {

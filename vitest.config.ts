@@ -34,6 +34,7 @@ export default defineConfig({
       real('kube-api', 'test/kube-api', 2),
       real('kube-node', 'test/kube-node', 1),
       real('churn', 'test/churn', 1),
+      real('lossy', 'test/lossy', 1),
       real('readme', 'test/readme', 1),
     ],
   },

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { banner } from './banner.ts';
 import { loadConfig } from './config/load.ts';
 
-const PORTS = { rtmp: 1935, rtmps: 443, http: 8080 };
+const PORTS = { rtmp: 1935, rtmps: 443, srt: 10080, http: 8080 };
 
 async function show(...argv: string[]): Promise<string> {
   const config = await loadConfig({ argv, env: {}, cwd: '/srv', isTerminal: true });
@@ -21,6 +21,17 @@ describe('banner', () => {
     expect(text).not.toContain('rtmps');
   });
 
+  it('has SRT lines to paste, and says where the passphrase belongs without showing it', async () => {
+    const text = await show();
+    const publish = "ffmpeg -re -i input.mp4 -c copy -f mpegts 'srt://localhost:10080?streamid=publish:live/test'";
+    expect(text).toContain(publish);
+    expect(text).toContain("ffplay 'srt://localhost:10080?streamid=read:live/test'");
+    const secret = await show('--srt-passphrase', 'mysecretkey', '--srt-pbkeylen', '32');
+    expect(secret).toContain("streamid=publish:live/test&passphrase=…&pbkeylen=32'");
+    expect(secret).not.toContain('mysecretkey');
+    expect(await show('--srt-listen', '')).not.toContain('srt:');
+  });
+
   it('says where recordings go', async () => {
     expect(await show()).toContain('Recordings    /srv/recordings/live/test/…');
     expect(await show('--layout', 'flat')).toContain('Recordings    /srv/recordings/live_test_…');
@@ -35,8 +46,10 @@ describe('banner', () => {
     [[], true],
     [['--listen', '10.0.0.1:1935'], true],
     [['--listen', 'localhost:1935'], true],
-    [['--listen', 'localhost:1935', '--http-listen', '[::1]:8080'], false],
-    [['--listen', 'localhost:1935', '--http-listen', ''], false],
+    [['--listen', 'localhost:1935', '--http-listen', '[::1]:8080'], true],
+    [['--listen', 'localhost:1935', '--http-listen', '[::1]:8080', '--srt-listen', 'localhost:10080'], false],
+    [['--listen', 'localhost:1935', '--http-listen', '[::1]:8080', '--srt-passphrase', 'mysecretkey'], false],
+    [['--listen', 'localhost:1935', '--http-listen', '', '--srt-listen', ''], false],
   ])('warns when others can reach it: %j %s', async (argv, warns) => {
     expect((await show(...argv)).includes('Anyone who can reach this machine may publish and watch')).toBe(warns);
   });
@@ -52,7 +65,8 @@ describe('banner', () => {
       '--tls-cert=a',
       '--tls-key=b',
     );
-    expect(text).toContain('To keep it to yourself: --listen localhost:2935 --tls-listen localhost:443\n');
+    const advice = '--listen localhost:2935 --tls-listen localhost:443 --srt-listen localhost:10080';
+    expect(text).toContain(`To keep it to yourself: ${advice}\n`);
   });
 
   it('shows RTMPS and IPv6 as one would type them', async () => {

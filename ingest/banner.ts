@@ -6,24 +6,34 @@ import { parseStoreUrl } from './config/store-url.ts';
 export interface OpenPorts {
   readonly rtmp?: number;
   readonly rtmps?: number;
+  /** UDP. */
+  readonly srt?: number;
   readonly http?: number;
 }
 
 /** What a person at the terminal needs to know after the start: lines to paste, where recordings go, who may come in. */
 export function banner(config: Config, ports: OpenPorts, version: string): string {
-  const { rtmp, rtmps, http } = config;
+  const { rtmp, rtmps, srt, http } = config;
   const bases = [baseUrl('rtmp', rtmp.listen, ports.rtmp), baseUrl('rtmps', rtmps.listen, ports.rtmps)].filter(
     (url) => url !== undefined,
   );
   const first = bases[0];
+  const overSrt = baseUrl('srt', srt.listen, ports.srt);
   const flv = baseUrl('http', http.listen, ports.http);
   const lines = [`Headwater ${version}`, ''];
   if (config.streams.dir !== null) return `${[...lines, ...streamLines(config, first, flv)].join('\n')}\n`;
-  if (first !== undefined) {
-    lines.push('  Publish');
-    for (const url of bases) lines.push(`    OBS         Server ${url}/live   Stream key test`);
-    lines.push(`    ffmpeg      ffmpeg -re -i input.mp4 -c copy -f flv ${first}/live/test`, '', '  Watch');
+  lines.push('  Publish');
+  for (const url of bases) lines.push(`    OBS         Server ${url}/live   Stream key test`);
+  if (first !== undefined) lines.push(`    ffmpeg      ffmpeg -re -i input.mp4 -c copy -f flv ${first}/live/test`);
+  if (overSrt !== undefined) {
+    const url = `${overSrt}?streamid=publish:live/test${secretOf(config)}`;
+    lines.push(`    SRT         ffmpeg -re -i input.mp4 -c copy -f mpegts '${url}'`);
+  }
+  lines.push('', '  Watch');
+  if (first !== undefined)
     lines.push(`    ffplay      ffplay ${first}/live/test`, `    VLC         vlc ${first}/live/test`);
+  if (overSrt !== undefined) {
+    lines.push(`    SRT         ffplay '${overSrt}?streamid=read:live/test${secretOf(config)}'`);
   }
   if (flv !== undefined) lines.push(`    HTTP-FLV    ${flv}/live/test.flv`, `    State       ${flv}/api/v1/streams`);
   lines.push('', ...recordingLines(config));
@@ -54,6 +64,12 @@ function streamLines({ streams, spool }: Config, rtmp: string | undefined, flv: 
   return lines;
 }
 
+/** Where callers need a passphrase; it is not shown itself. */
+function secretOf({ srt }: Config): string {
+  const isEncrypted = srt.encryption !== 'Disabled' && (srt.passphrase !== null || srt.passphraseFile !== null);
+  return isEncrypted ? `&passphrase=…&pbkeylen=${srt.keyLength}` : '';
+}
+
 function recordingLines({ record, store, spool }: Config): string[] {
   if (!record.all) return ['  Recordings    off (--record-all)'];
   const location = parseStoreUrl(store.url);
@@ -65,11 +81,18 @@ function recordingLines({ record, store, spool }: Config): string[] {
   return lines;
 }
 
+/** Nobody comes in over SRT without the passphrase. */
+function needsPassphrase({ encryption, passphrase, paths }: Config['srt']): boolean {
+  const isOpen = [...paths.values()].some((own) => own.encryption !== undefined && own.encryption !== 'Required');
+  return passphrase !== null && (encryption ?? 'Required') === 'Required' && !isOpen;
+}
+
 /** Listeners that other machines can reach: flag and port. */
-function openToOthers({ rtmp, rtmps, http }: Config): [flag: string, port: number][] {
+function openToOthers({ rtmp, rtmps, srt, http }: Config): [flag: string, port: number][] {
   const listeners: [string, ListenAddress | null][] = [
     ['listen', rtmp.listen],
     ['tls-listen', rtmps.listen],
+    ['srt-listen', needsPassphrase(srt) ? null : srt.listen],
     ['http-listen', http.listen],
   ];
   return listeners.flatMap(([flag, address]) => {

@@ -220,6 +220,10 @@ describe('a running server', () => {
     await waitFor('the change to be logged', () => detected().length > 1);
     expect(detected().at(-1)).toMatchObject({ videoCodec: 'h264', audioCodec: 'opus' });
     await send(publisher, MEDIA, 3000);
+    await waitFor('all of it to be read', async () => {
+      const view = await (await fetch(`${running.http}/api/v1/streams/live/test`)).json();
+      return (view as { tracks: { frames: number }[] }).tracks[0]!.frames === 2 * MEDIA.replaceAll('a', '').length;
+    });
     await using _player = await RtmpPlayer.connect(`${running.rtmp}/live/test`);
     await using _full = await RtmpPlayer.connect(`${running.rtmp}/live/test`, { multitrack: true });
     await delay(100);

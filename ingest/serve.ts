@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { SrtPassphraseFile } from './auth/srt-passphrase-file.ts';
+import { SettingsSrtPolicies } from './auth/srt-policies.ts';
 import { baseUrl, type OpenPorts } from './banner.ts';
 import type { Config } from './config/schema.ts';
 import type { PublicationInfo } from './media/publication.ts';
@@ -18,6 +20,7 @@ import { healthRoute } from './serve/health.ts';
 import { HttpServer } from './serve/http-server.ts';
 import { PublicationLog } from './serve/publication-log.ts';
 import { RtmpServer } from './serve/rtmp-server.ts';
+import { SrtServer } from './serve/srt-server.ts';
 import { StreamMeters } from './serve/stream-meters.ts';
 import { StreamViews } from './serve/stream-view.ts';
 import { TlsFiles } from './serve/tls.ts';
@@ -36,7 +39,7 @@ const GOODBYE_MS = 300;
 
 /**
  * Starts the whole data path. Disposal cuts everything at once; what was on disk stays there.
- * @throws Fault ERR_LISTEN, ERR_TLS_FILES, ERR_SPOOL_LOCKED, ERR_CONFIG_…
+ * @throws Fault ERR_LISTEN, ERR_TLS_FILES, ERR_SRT_PASSPHRASE_FILE, ERR_SPOOL_LOCKED, ERR_CONFIG_…
  */
 export async function serve(config: Config, log: Log, version: string): Promise<RunningServer> {
   await using stack = new AsyncDisposableStack();
@@ -86,7 +89,22 @@ export async function serve(config: Config, log: Log, version: string): Promise<
       meter: metrics,
     }),
   );
-  const views = new StreamViews(hub, (pub) => meters.of(pub), recording);
+  const passphrases = await srtPassphrases(config.srt.passphraseFile, log, closing.signal);
+  const srt = stack.use(
+    new SrtServer({
+      hub,
+      authorizer,
+      policies: streams.srtPolicies ?? new SettingsSrtPolicies(config.srt, (path) => passphrases?.of(path)),
+      settings: config.srt,
+      limits: config.limits,
+      waitForPublisher: config.play.waitForPublisher,
+      addresses,
+      log,
+      meter: metrics,
+    }),
+  );
+  metrics.gauge('headwater_connections', () => rtmp.connectionCount + srt.connectionCount);
+  const views = new StreamViews(hub, (pub) => meters.of(pub), srt, recording);
   const events = stack.use(new EventStream(feed));
   const routes = [
     apiRoute(views, events, apiToken(config.http.apiTokenFile, log)),
@@ -113,6 +131,8 @@ export async function serve(config: Config, log: Log, version: string): Promise<
     files.watch(closing.signal, opened.renew);
     ports.rtmps = opened.port;
   }
+  if (config.srt.listen) ports.srt = await srt.listen(config.srt.listen);
+  for (const { listen: own, path } of config.srt.ports) await srt.listen(own, path);
   if (config.http.listen) ports.http = await http.listen(config.http.listen, 'HTTP');
   if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
   const rtmpUrl = baseUrl('rtmp', config.rtmp.listen, ports.rtmp);
@@ -142,8 +162,10 @@ export async function serve(config: Config, log: Log, version: string): Promise<
       await streams.drain();
       reporting?.reports.flush();
       rtmp.stopAccepting();
+      srt.stopAccepting();
       hub.close();
       rtmp.shutdown();
+      srt.shutdown();
       await Promise.all([recording?.stop(), delay(GOODBYE_MS)]);
       await streams.end();
       await running.disposeAsync();
@@ -151,4 +173,17 @@ export async function serve(config: Config, log: Log, version: string): Promise<
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** The passphrases of the file, read anew when it changes; undefined where there is none. @throws Fault ERR_SRT_PASSPHRASE_FILE */
+async function srtPassphrases(
+  file: string | null,
+  log: Log,
+  signal: AbortSignal,
+): Promise<SrtPassphraseFile | undefined> {
+  if (file === null) return undefined;
+  const passphrases = new SrtPassphraseFile(file, log);
+  await passphrases.load();
+  passphrases.watch(signal);
+  return passphrases;
 }

@@ -1,7 +1,9 @@
 import { POOL_DEFAULTS, type PoolDefaults } from '../crds/pool-defaults.ts';
 import type { StreamConfig } from '../crds/stream-config.ts';
 import { ALLOW_ALL, type Authorizer } from './auth/authorizer.ts';
+import type { SrtPolicies } from './auth/srt-policies.ts';
 import { isRevoked, StreamAuthorizer } from './auth/stream-authorizer.ts';
+import { StreamSrtPolicies } from './auth/stream-srt-policies.ts';
 import type { KubernetesPod } from './cluster/kubernetes.ts';
 import type { PodIdentity } from './cluster/kubernetes-heartbeat.ts';
 import type { Ownership } from './cluster/ownership.ts';
@@ -29,6 +31,7 @@ const REFRESH_MS = 200;
 const WATCHED_AS: { readonly [P in PlayProtocol]: StreamConfig['playback']['protocols'][number] } = {
   rtmp: 'RTMP',
   'http-flv': 'HTTPFLV',
+  srt: 'SRT',
 };
 
 /** What streams are loaded with. */
@@ -55,6 +58,8 @@ export class Streams implements AsyncDisposable {
   readonly tombstones = new TombstoneSet();
   readonly set = new StreamSet(problemOf);
   readonly authorizer: Authorizer;
+  /** What configured streams ask of SRT peers; undefined: the settings say it. */
+  readonly srtPolicies: SrtPolicies | undefined;
   /** What is recorded, and how; undefined: nothing is. */
   readonly recordings: RecordingPolicies | undefined;
   readonly #config: Config;
@@ -69,6 +74,7 @@ export class Streams implements AsyncDisposable {
     this.#log = log;
     const { isConfigured } = this;
     this.authorizer = isConfigured ? new StreamAuthorizer((path) => this.set.of(path)) : ALLOW_ALL;
+    this.srtPolicies = isConfigured ? new StreamSrtPolicies((path) => this.set.of(path)) : undefined;
     const { record } = config;
     const policies = new RecordingPolicies(!isConfigured, record, this.set, this.book);
     this.recordings = isConfigured || record.all ? policies : undefined;
@@ -189,10 +195,11 @@ function problemOf({ recording }: StreamConfig): string | undefined {
 }
 
 /** What the settings of this process give to streams that do not say otherwise. */
-function poolOf({ rtmp, rtmps, relay, limits, store, record, spool }: Config): PoolDefaults {
+function poolOf({ rtmp, rtmps, srt, relay, limits, store, record, spool }: Config): PoolDefaults {
   const protocols = [
     ...(rtmp.listen === null ? [] : (['RTMP'] as const)),
     ...(rtmps.listen === null ? [] : (['RTMPS'] as const)),
+    ...(srt.listen === null ? [] : (['SRT'] as const)),
   ];
   const { endpoint, region, forcePathStyle } = store.s3;
   const ms = (value: number) => `${value}ms`;
@@ -209,6 +216,6 @@ function poolOf({ rtmp, rtmps, relay, limits, store, record, spool }: Config): P
       segmentPattern: record.segmentPattern,
       onFull: spool.onFull,
     },
-    playback: { protocols: ['RTMP', 'HTTPFLV'] },
+    playback: { protocols: ['RTMP', 'SRT', 'HTTPFLV'] },
   });
 }

@@ -2,7 +2,11 @@ import { PROTOCOL_FAULTS } from '../ingest/protocol/protocol-error.ts';
 import { FAULT_TABLE } from '../ingest/runtime/fault-table.ts';
 import { code, generatedNotice, markdownTable } from './markdown.ts';
 
-const ACTIONS = { close: 'the connection is closed', skip: 'the message is skipped' } as const;
+const ACTIONS = {
+  close: 'the connection is closed',
+  refuse: 'the connection is refused',
+  skip: 'the message is skipped',
+} as const;
 
 /** docs/errors.md. */
 export function errorsDocument(): string {

@@ -77,9 +77,16 @@ const SUITES: readonly Suite[] = [
     command: 'vitest',
   },
   {
+    name: 'lossy',
+    about: 'SRT over networks that lose, delay and reorder',
+    budget: 330,
+    needs: ['clients'],
+    command: 'vitest',
+  },
+  {
     name: 'bench-small',
     about: 'the benchmark in small, with wide limits',
-    budget: 150,
+    budget: 200,
     needs: ['clients', 'minio'],
     realTime: true,
     command: ['test/bench/run.ts', '--small'],

@@ -1,16 +1,17 @@
 import type { PublishGrant } from '../media/publication.ts';
 
-/** Who asks to publish. `key`: the second half of the stream key, `name?key=…`; a secret, never logged. */
-export interface PublishAsk {
-  readonly path: string;
-  readonly protocol: 'rtmp' | 'rtmps';
-  readonly key: string | undefined;
-}
+/**
+ * Who asks to publish. `key`: the second half of the stream key, `name?key=…`; a secret, never logged. Over SRT it is the passphrase that
+ * opens a path, and the handshake has seen to it: `revision` is that of the credentials which fitted, undefined where none was asked for.
+ */
+export type PublishAsk =
+  | { readonly path: string; readonly protocol: 'rtmp' | 'rtmps'; readonly key: string | undefined }
+  | { readonly path: string; readonly protocol: 'srt'; readonly revision: number | undefined };
 
 /** Who asks to watch. `rtmp` includes RTMPS. */
 export interface PlayAsk {
   readonly path: string;
-  readonly protocol: 'rtmp' | 'http-flv';
+  readonly protocol: 'rtmp' | 'http-flv' | 'srt';
 }
 
 /** Why somebody may not. `reason` is for the log, not for the peer: who has no key shall not learn which paths there are. */

@@ -3,8 +3,8 @@ import type { StreamConfig } from '../../crds/stream-config.ts';
 import type { PublishGrant } from '../media/publication.ts';
 import type { Authorizer, Denial, PlayAsk, PublishAsk } from './authorizer.ts';
 
-const PUBLISH_PROTOCOLS = { rtmp: 'RTMP', rtmps: 'RTMPS' } as const;
-const PLAY_PROTOCOLS = { rtmp: 'RTMP', 'http-flv': 'HTTPFLV' } as const;
+const PUBLISH_PROTOCOLS = { rtmp: 'RTMP', rtmps: 'RTMPS', srt: 'SRT' } as const;
+const PLAY_PROTOCOLS = { rtmp: 'RTMP', 'http-flv': 'HTTPFLV', srt: 'SRT' } as const;
 
 /** Lets in who has a key of a stream that is configured, and refuses every other path. */
 export class StreamAuthorizer implements Authorizer {
@@ -17,11 +17,12 @@ export class StreamAuthorizer implements Authorizer {
     this.#now = now;
   }
 
-  publish({ path, protocol, key }: PublishAsk): ReturnType<Authorizer['publish']> {
+  publish(ask: PublishAsk): ReturnType<Authorizer['publish']> {
+    const { path, protocol } = ask;
     const config = this.#of(path);
     if (config === undefined || config.state === 'deleting') return unknownPath;
-    const revision = revisionOfKey(config, key ?? '', this.#now());
-    if (revision === undefined) return denial('ERR_AUTH_KEY', key === undefined ? 'no key was given' : 'wrong key');
+    const revision = revisionOf(config, ask, this.#now());
+    if (typeof revision !== 'number') return revision;
     if (config.state === 'suspended') return denial('ERR_AUTH_SUSPENDED', 'the stream is suspended');
     const wanted = PUBLISH_PROTOCOLS[protocol];
     if (!config.protocols.includes(wanted)) return denial('ERR_AUTH_PROTOCOL', `${wanted} is not among its protocols`);
@@ -48,6 +49,13 @@ const unknownPath = denial('ERR_AUTH_UNKNOWN_PATH', 'there is no such stream');
 
 function denial(code: Denial['code'], reason: string): Denial {
   return { isAllowed: false, code, reason };
+}
+
+/** Revision of the credentials that the publisher came with. */
+function revisionOf(config: StreamConfig, ask: PublishAsk, now: number): number | Denial {
+  if (ask.protocol === 'srt') return ask.revision ?? config.credentials.revision;
+  const revision = revisionOfKey(config, ask.key ?? '', now);
+  return revision ?? denial('ERR_AUTH_KEY', ask.key === undefined ? 'no key was given' : 'wrong key');
 }
 
 /** Revision of the key that was given; undefined where it is none of the stream's. Both are compared, whatever the first says. */

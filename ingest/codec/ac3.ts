@@ -59,6 +59,33 @@ export function parseAc3Record(record: Buffer): Ac3Format | undefined {
   return { sampleRate: sampleRate >> Math.max(0, id - 8), channels, frameSamples: 6 * BLOCK_SAMPLES };
 }
 
+/** kbit/s by half of frmsizecod (ETSI TS 102 366 table 4.13). */
+const AC3_BIT_RATES = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
+/** Bytes of a sync frame up to the bit stream id: what {@link ac3FrameBytes} looks at. */
+export const AC3_HEADER_BYTES = 6;
+
+/** Bytes of the AC-3 or E-AC-3 sync frame at `bytes[at…)`, of which at least six must be there; undefined where there is none. */
+export function ac3FrameBytes(bytes: Uint8Array, at: number): number | undefined {
+  if (bytes[at] !== SYNC_WORD >> 8 || bytes[at + 1] !== (SYNC_WORD & 0xff)) return undefined;
+  const id = bytes[at + 5]! >> 3;
+  if (id > LAST_EAC3_ID) return undefined;
+  if (id > LAST_AC3_ID) return 2 * ((((bytes[at + 2]! & 7) << 8) | bytes[at + 3]!) + 1);
+  const rate = RATES[bytes[at + 4]! >> 6];
+  const sizeCode = bytes[at + 4]! & 0x3f;
+  const kilobits = AC3_BIT_RATES[sizeCode >> 1];
+  if (rate === undefined || kilobits === undefined) return undefined;
+  // 1,536 samples in words of two bytes; at 44.1 kHz odd codes have one more.
+  const words = Math.floor((kilobits * 96_000) / rate);
+  return 2 * (words + (rate === 44_100 ? sizeCode & 1 : 0));
+}
+
+/** Whether the E-AC-3 sync frame at `bytes[at…)` goes on with the access unit before it: a dependent substream, or another program's. */
+export function isEac3Continuation(bytes: Uint8Array, at: number): boolean {
+  const type = bytes[at + 2]! >> 6;
+  const substream = (bytes[at + 2]! >> 3) & 7;
+  return bytes[at + 5]! >> 3 > LAST_AC3_ID && (type === 1 || substream > 0);
+}
+
 interface Eac3Frame extends Ac3Format {
   /** 0 independent, 1 dependent, 2 converted from AC-3. */
   readonly type: number;

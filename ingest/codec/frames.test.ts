@@ -2,10 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { codecFixture } from '../../test/support/codec-fixture.ts';
 import { parseAc3Frame, parseEac3Frame } from './ac3.ts';
 import { av1RecordFrom, isAv1Key, obus, withoutTemporalDelimiter } from './av1.ts';
-import { isH264Idr, isH264RecoveryPoint, parseAvcRecord } from './h264.ts';
-import { isH265Irap, isH265Rasl } from './h265.ts';
-import { isH266RandomAccess } from './h266.ts';
+import { parseAvcRecord } from './h264.ts';
 import { parseMp3Frame } from './mp3.ts';
+import { h264RecoveryFrames, NAL_SYNTAX, type NalCodec } from './nal-syntax.ts';
 import { nalUnits, rbspOf } from './nal-units.ts';
 import { opusPacketSamples } from './opus.ts';
 import { inbandParameterSets } from './parameter-sets.ts';
@@ -18,14 +17,24 @@ const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex
 const which = (name: string, test: (frame: Buffer) => boolean): number[] =>
   codecFixture(name).frames.flatMap((frame, i) => (test(frame) ? [i] : []));
 
+/** Whether any slice of a frame with lengths of four bytes is one to start at. */
+const hasKeySlice =
+  (codec: NalCodec) =>
+  (frame: Buffer): boolean =>
+    [...nalUnits(frame, 4)].some((unit) => {
+      const { roleOf, typeOf, isKeySlice } = NAL_SYNTAX[codec];
+      return ['firstSlice', 'slice'].includes(roleOf(unit, 0)) && isKeySlice(typeOf(unit, 0));
+    });
+const recoveryFrames = (frame: Buffer): number | undefined =>
+  [...nalUnits(frame, 4)].filter((unit) => (unit[0]! & 0x1f) === 6).map(h264RecoveryFrames)[0];
+
 describe('where a decoder can start', () => {
   it.each<[string, string, (frame: Buffer) => boolean, number[]]>([
-    ['H.264 IDR', 'h264-baseline', (frame) => isH264Idr(frame, 4), [0]],
-    ['H.264 intra refresh has one IDR only', 'h264-refresh', (frame) => isH264Idr(frame, 4), [0]],
-    ['but recovery points', 'h264-refresh', (frame) => isH264RecoveryPoint(frame, 4), [9]],
-    ['H.265 IDR and CRA', 'h265-main-open-gop', (frame) => isH265Irap(frame, 4), [0, 6]],
-    ['H.265 pictures that a joiner at the CRA skips', 'h265-main-open-gop', (frame) => isH265Rasl(frame, 4), [7, 8]],
-    ['H.266', 'h266-main10', (frame) => isH266RandomAccess(frame, 4), [0]],
+    ['H.264 IDR', 'h264-baseline', hasKeySlice('h264'), [0]],
+    ['H.264 intra refresh has one IDR only', 'h264-refresh', hasKeySlice('h264'), [0]],
+    ['but recovery points', 'h264-refresh', (frame) => (recoveryFrames(frame) ?? 0) > 0, [9]],
+    ['H.265 IDR and CRA', 'h265-main-open-gop', hasKeySlice('h265'), [0, 6]],
+    ['H.266', 'h266-main10', hasKeySlice('h266'), [0]],
     ['AV1 (libaom)', 'av1-aom', isAv1Key, [0]],
     ['AV1 (SVT)', 'av1-svt-10bit', isAv1Key, [0]],
     ['VP9', 'vp9', isVp9Key, [0]],
@@ -35,23 +44,10 @@ describe('where a decoder can start', () => {
     expect(which(name, test)).toEqual(want);
   });
 
-  it.each([
-    [7, true],
-    [8, true],
-    [9, true],
-    [10, true],
-    [0, false],
-    [3, false],
-  ])('H.266 NAL type %d behind a picture header: %s', (type, want) => {
-    expect(isH266RandomAccess(Buffer.from([0, 0, 0, 2, 0, 19 << 3, 0, 0, 0, 3, 0, type << 3, 0x80]), 4)).toBe(want);
-  });
-
   it('nothing can start at nothing', () => {
     const none = Buffer.alloc(0);
     for (const test of [isAv1Key, isVp8Key, isVp9Key]) expect(test(none)).toBe(false);
-    for (const test of [isH264Idr, isH264RecoveryPoint, isH265Irap, isH265Rasl, isH266RandomAccess]) {
-      expect(test(none, 4)).toBe(false);
-    }
+    expect(h264RecoveryFrames(none)).toBeUndefined();
   });
 });
 
@@ -99,11 +95,11 @@ describe('E-AC-3 with a dependent substream', () => {
 
 describe('MPEG audio headers', () => {
   it.each([
-    ['fffb90c4', { version: 1, layer: 3, sampleRate: 44100, channels: 1, frameSamples: 1152 }],
-    ['fff384c0', { version: 2, layer: 3, sampleRate: 24000, channels: 1, frameSamples: 576 }],
-    ['ffe348c4', { version: 2.5, layer: 3, sampleRate: 8000, channels: 1, frameSamples: 576 }],
-    ['fffd8400', { version: 1, layer: 2, sampleRate: 48000, channels: 2, frameSamples: 1152 }],
-    ['ffff1000', { version: 1, layer: 1, sampleRate: 44100, channels: 2, frameSamples: 384 }],
+    ['fffb90c4', { version: 1, layer: 3, sampleRate: 44100, channels: 1, frameSamples: 1152, frameBytes: 417 }],
+    ['fff384c0', { version: 2, layer: 3, sampleRate: 24000, channels: 1, frameSamples: 576, frameBytes: 192 }],
+    ['ffe348c4', { version: 2.5, layer: 3, sampleRate: 8000, channels: 1, frameSamples: 576, frameBytes: 288 }],
+    ['fffd8400', { version: 1, layer: 2, sampleRate: 48000, channels: 2, frameSamples: 1152, frameBytes: 384 }],
+    ['ffff1000', { version: 1, layer: 1, sampleRate: 44100, channels: 2, frameSamples: 384, frameBytes: 32 }],
     ['ffeb9000', undefined],
     ['fff99000', undefined],
     ['fffb9c00', undefined],

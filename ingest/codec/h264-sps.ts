@@ -14,7 +14,12 @@ export function parseH264Sps(unit: Buffer): VideoFormat | undefined {
   return attempt(() => readSps(new BitReader(rbspOf(unit, 1))));
 }
 
-function readSps(r: BitReader): VideoFormat | undefined {
+/** Whether no picture is coded as two fields (frame_mbs_only_flag); true also where the unit is cut short. */
+export function isH264FrameOnly(unit: Buffer): boolean {
+  return attempt(() => readFrameSize(new BitReader(rbspOf(unit, 1))).isFrameOnly) ?? true;
+}
+
+function readFrameSize(r: BitReader) {
   const profile = r.bits(8);
   r.skip(16); // constraint flags, level
   r.ue();
@@ -33,7 +38,11 @@ function readSps(r: BitReader): VideoFormat | undefined {
   r.skip(1);
   const widthInMacroblocks = r.ue() + 1;
   const heightInMapUnits = r.ue() + 1;
-  const isFrameOnly = r.flag();
+  return { chroma, widthInMacroblocks, heightInMapUnits, isFrameOnly: r.flag() };
+}
+
+function readSps(r: BitReader): VideoFormat | undefined {
+  const { chroma, widthInMacroblocks, heightInMapUnits, isFrameOnly } = readFrameSize(r);
   if (!isFrameOnly) r.skip(1);
   r.skip(1);
   const crop = r.flag() ? { left: r.ue(), right: r.ue(), top: r.ue(), bottom: r.ue() } : undefined;

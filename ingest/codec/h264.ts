@@ -1,10 +1,6 @@
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { attempt } from './attempt.ts';
-import { type NalLengthSize, nalLengthSize, nalUnits, readNalArray } from './nal-units.ts';
-
-const NAL_IDR = 5;
-const NAL_SEI = 6;
-const SEI_RECOVERY_POINT = 6;
+import { type NalLengthSize, nalLengthSize, readNalArray } from './nal-units.ts';
 
 /** What an AVCDecoderConfigurationRecord holds. */
 export interface AvcRecord {
@@ -57,42 +53,4 @@ export function avcProfileName(record: AvcRecord): string {
   const isConstrained = record.profile === 66 && (record.compatibility & 0x40) !== 0;
   const name = PROFILES.get(record.profile) ?? `profile ${record.profile}`;
   return `${isConstrained ? 'Constrained ' : ''}${name} ${record.level / 10}`;
-}
-
-/** Whether a decoder can start at this access unit with nothing before it: it has an IDR slice. */
-export function isH264Idr(data: Buffer, lengthSize: NalLengthSize): boolean {
-  for (const unit of nalUnits(data, lengthSize)) if ((unit[0]! & 0x1f) === NAL_IDR) return true;
-  return false;
-}
-
-/** Whether the access unit has a recovery point SEI: where streams of intra refresh, which never have an IDR, may be joined. */
-export function isH264RecoveryPoint(data: Buffer, lengthSize: NalLengthSize): boolean {
-  for (const unit of nalUnits(data, lengthSize)) {
-    if ((unit[0]! & 0x1f) === NAL_SEI && hasSeiPayload(unit, SEI_RECOVERY_POINT)) return true;
-  }
-  return false;
-}
-
-/** ISO 14496-10 §7.3.2.3.1: types and sizes are runs of ff and a last byte. */
-function hasSeiPayload(unit: Buffer, wanted: number): boolean {
-  const found = attempt(() => {
-    const r = new ByteReader(unit, 1);
-    while (r.left > 1) {
-      const type = readRun(r);
-      if (type === wanted) return true;
-      r.skip(readRun(r));
-    }
-    return false;
-  });
-  return found ?? false;
-}
-
-function readRun(r: ByteReader): number {
-  let value = 0;
-  let byte = r.u8();
-  while (byte === 0xff) {
-    value += byte;
-    byte = r.u8();
-  }
-  return value + byte;
 }

@@ -1,6 +1,6 @@
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { attempt } from './attempt.ts';
-import { type NalLengthSize, nalLengthSize, nalUnits, readNalArray } from './nal-units.ts';
+import { type NalLengthSize, nalLengthSize, readNalArray } from './nal-units.ts';
 
 const VPS = 32;
 const SPS = 33;
@@ -81,26 +81,4 @@ const PROFILES = new Map([
 /** The profile as people call it, with its level: `Main 10 5.1`. */
 export function hevcProfileName(record: HevcRecord): string {
   return `${PROFILES.get(record.profile) ?? `profile ${record.profile}`} ${record.level / 30}`;
-}
-
-/** Whether the access unit is a random access point (IDR, CRA or BLA): its slices have NAL types 16…23. */
-export function isH265Irap(data: Buffer, lengthSize: NalLengthSize): boolean {
-  for (const unit of nalUnits(data, lengthSize)) {
-    const type = nalType(unit);
-    if (type < VPS) return type >= 16 && type <= 23; // the first slice decides: all of a picture are of one type here
-  }
-  return false;
-}
-
-/** Whether the picture may be skipped after joining at the CRA before it, since it refers to what came earlier (RASL: NAL types 8 and 9). */
-export function isH265Rasl(data: Buffer, lengthSize: NalLengthSize): boolean {
-  for (const unit of nalUnits(data, lengthSize)) {
-    const type = nalType(unit);
-    if (type < VPS) return type === 8 || type === 9;
-  }
-  return false;
-}
-
-function nalType(unit: Buffer): number {
-  return (unit[0]! >> 1) & 0x3f;
 }

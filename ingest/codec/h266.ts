@@ -1,7 +1,7 @@
 import { BitReader } from '../bytes/bit-reader.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { attempt } from './attempt.ts';
-import { type NalLengthSize, nalLengthSize, nalUnits, rbspOf, readNalArray } from './nal-units.ts';
+import { type NalLengthSize, nalLengthSize, rbspOf, readNalArray } from './nal-units.ts';
 import { readCroppedSize } from './sps-fields.ts';
 import type { VideoFormat } from './video-format.ts';
 
@@ -10,7 +10,6 @@ const DCI = 13;
 const VPS = 14;
 const SPS = 15;
 const PPS = 16;
-const FIRST_NON_VCL = 12;
 
 /** Profile, tier and level of a VVC stream (ISO 14496-15 §11.2.4.2, VvcPTLRecord). */
 export interface VvcProfile {
@@ -141,13 +140,4 @@ export function vvcProfileName(record: VvcRecord): string {
   const { ptl } = record;
   if (ptl === undefined) return '';
   return `${PROFILES.get(ptl.profile) ?? `profile ${ptl.profile}`} ${ptl.level >> 4}.${Math.floor((ptl.level & 15) / 3)}`;
-}
-
-/** Whether the access unit is a random access point: its first slice is IDR (7, 8), CRA (9) or GDR (10). */
-export function isH266RandomAccess(data: Buffer, lengthSize: NalLengthSize): boolean {
-  for (const unit of nalUnits(data, lengthSize)) {
-    const type = (unit[1] ?? 0) >> 3;
-    if (type < FIRST_NON_VCL) return type >= 7 && type <= 10;
-  }
-  return false;
 }

@@ -11,7 +11,18 @@ export interface Mp3Format {
   readonly channels: 1 | 2;
   /** Samples in a frame. */
   readonly frameSamples: number;
+  /** Bytes of the frame; 0 where its header leaves the bit rate open. */
+  readonly frameBytes: number;
 }
+
+/** kbit/s by bitrate_index, from 1 on: MPEG-1 layers I, II, III, then MPEG-2 layer I, and its layers II and III. */
+const BIT_RATES = [
+  [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+  [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+  [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+  [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+  [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+] as const;
 
 /** Parses an MPEG audio frame header (ISO 11172-3 §2.4.1.3, ISO 13818-3 §2.4.2.3); undefined where the bytes are none. */
 export function parseMp3Frame(frame: Buffer): Mp3Format | undefined {
@@ -25,7 +36,18 @@ export function parseMp3Frame(frame: Buffer): Mp3Format | undefined {
   const version = versionCode === 3 ? 1 : versionCode === 2 ? 2 : 2.5;
   const sampleRate = rate / (versionCode === 3 ? 1 : versionCode === 2 ? 2 : 4);
   const frameSamples = layer === 1 ? 384 : layer === 3 && version !== 1 ? 576 : 1152;
-  return { layer, version, sampleRate, channels: ((bits >>> 6) & 3) === MONO ? 1 : 2, frameSamples };
+  const channels = ((bits >>> 6) & 3) === MONO ? 1 : 2;
+  const frameBytes = frameSize(bits, layer, version, frameSamples, sampleRate);
+  return { layer, version, sampleRate, channels, frameSamples, frameBytes };
+}
+
+/** ISO 11172-3 §2.4.3.1: a padding slot has four bytes in layer I, one in the others. */
+function frameSize(bits: number, layer: number, version: number, samples: number, sampleRate: number): number {
+  const table = version === 1 ? layer - 1 : layer === 1 ? 3 : 4;
+  const kilobits = BIT_RATES[table]![((bits >>> 12) & 15) - 1];
+  if (kilobits === undefined) return 0;
+  const slot = layer === 1 ? 4 : 1;
+  return (Math.floor((samples * kilobits * 125) / sampleRate / slot) + ((bits >>> 9) & 1)) * slot;
 }
 
 /** The bytes of a frame header that stay the same in a stream (version, layer, rate, mono or not): what tells one stream from another. */

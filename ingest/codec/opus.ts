@@ -35,6 +35,30 @@ export function parseOpusHead(record: Buffer): OpusHead | undefined {
   });
 }
 
+/** Streams, coupled streams and channel order of mapping family 1, by channels from 3 on (RFC 7845 §5.1.1.2, RFC 6716's libopus encodes so). */
+const SURROUND = [
+  '0201000201',
+  '020200010203',
+  '03020004010203',
+  '0402000401020305',
+  '040300040102030506',
+  '05030006010203040507',
+];
+
+/**
+ * An OpusHead for a stream of 1…8 channels, or 0: two independent ones (dual mono); undefined for other codes. `preSkip`: samples at 48 kHz
+ * to be thrown away at the start.
+ */
+export function encodeOpusHead(channelCode: number, preSkip: number): Buffer | undefined {
+  const mapping = channelCode === 0 ? '02000001' : channelCode <= 2 ? '' : SURROUND[channelCode - 3];
+  if (mapping === undefined) return undefined;
+  const head = Buffer.from(DEFAULT_OPUS_HEAD);
+  head[9] = channelCode || 2;
+  head.writeUInt16LE(preSkip, 10);
+  head[18] = channelCode === 0 ? 255 : channelCode <= 2 ? 0 : 1;
+  return Buffer.concat([head, Buffer.from(mapping, 'hex')]);
+}
+
 /** Samples at 48 kHz in a packet, by its table-of-contents byte (RFC 6716 §3.1); 0 for an empty packet. */
 export function opusPacketSamples(packet: Buffer): number {
   if (packet.length === 0) return 0;

@@ -9,6 +9,7 @@ export function findConflicts(settings: Settings, isSet: (key: SettingKey) => bo
     ...tlsConflicts(settings),
     ...listenConflicts(settings),
     ...streamConflicts(settings, isSet),
+    ...srtConflicts(settings),
     ...recordConflicts(settings, isSet),
     ...storeConflicts(settings),
     ...orderConflicts(settings),
@@ -30,12 +31,11 @@ function tlsConflicts({ rtmps }: Settings): string[] {
     : [`${named('rtmps.listen')} is set, so RTMPS needs ${missing.join(' and ')} as well`];
 }
 
-function listenConflicts({ rtmp, rtmps, http, metrics }: Settings): string[] {
+function listenConflicts({ rtmp, rtmps, srt, http, metrics }: Settings): string[] {
   const conflicts: string[] = [];
-  if (rtmp.listen === null && rtmps.listen === null) {
-    conflicts.push(
-      `${named('rtmp.listen')} and ${named('rtmps.listen')} are both off, so nobody could publish: set one`,
-    );
+  if (rtmp.listen === null && rtmps.listen === null && srt.listen === null && srt.ports.length === 0) {
+    const all = `${named('rtmp.listen')}, ${named('rtmps.listen')} and ${named('srt.listen')}`;
+    conflicts.push(`${all} are all off, so nobody could publish: set one`);
   }
   const listeners: [SettingKey, ListenAddress | null][] = [
     ['rtmp.listen', rtmp.listen],
@@ -76,6 +76,31 @@ function streamConflicts({ streams, cluster, metrics }: Settings, isSet: (key: S
   }
   if (metrics.listen === null) {
     conflicts.push(`${named('metrics.listen')} is off, but the operator asks a pod there: set it to :9090`);
+  }
+  return conflicts;
+}
+
+function srtConflicts({ srt }: Settings): string[] {
+  const conflicts: string[] = [];
+  const listeners = [
+    ...(srt.listen === null ? [] : [{ name: named('srt.listen'), address: srt.listen }]),
+    ...srt.ports.map(({ listen, path }) => ({ name: `srt.ports for ${path}`, address: listen })),
+  ];
+  for (const [i, { name, address }] of listeners.entries()) {
+    const other = listeners.slice(i + 1).find((later) => listenersClash(address, later.address));
+    if (other !== undefined) {
+      conflicts.push(
+        `${name} and ${other.name} both want ${formatListenAddress(other.address)}: give one another port`,
+      );
+    }
+  }
+  if (srt.passphrase === null && srt.passphraseFile === null) {
+    const [path] = [...srt.paths].find(([, { encryption }]) => encryption === 'Required') ?? [];
+    const who = srt.encryption === 'Required' ? 'srt.encryption' : path && `srt.paths ${path}: encryption`;
+    if (who !== undefined) {
+      const ways = `${named('srt.passphrase')} or ${named('srt.passphraseFile')}`;
+      conflicts.push(`${who} is Required, but there is no passphrase, so nobody could come: set ${ways}`);
+    }
   }
   return conflicts;
 }

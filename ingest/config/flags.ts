@@ -16,6 +16,48 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   'rtmps.listen': { flag: 'tls-listen', help: 'Where RTMPS is served', unset: 'off' },
   'rtmps.cert': { flag: 'tls-cert', help: 'PEM file with the certificate and its chain; read anew when it changes' },
   'rtmps.key': { flag: 'tls-key', help: 'PEM file with the private key; read anew when it changes' },
+  'srt.listen': { flag: 'srt-listen', help: 'Where SRT is served (UDP); empty: off' },
+  'srt.latency': {
+    flag: 'srt-latency',
+    help: 'Time that lost packets have to be sent again; the longer one of both ends counts. Without a unit: ms',
+  },
+  'srt.encryption': {
+    help: 'Whether SRT peers have to know the passphrase, may also come without, or must not encrypt',
+    unset: '`Required` for paths that have a passphrase, else `Disabled`',
+  },
+  'srt.passphrase': {
+    flag: 'srt-passphrase',
+    help: 'Passphrase (10 to 79 bytes) of every path that the passphrase file does not name',
+    secret: true,
+  },
+  'srt.passphraseFile': {
+    flag: 'srt-passphrase-file',
+    help: 'JSON file: path to passphrase, or to {current, previous, previousExpiresAt}; read anew when it changes',
+  },
+  'srt.keyLength': {
+    flag: 'srt-pbkeylen',
+    help: 'Bytes of the AES key that callers who name none are told to use; a caller who names one may use any',
+  },
+  'srt.defaultPath': {
+    help: 'Path of SRT callers that send no stream id; they publish on it',
+    unset: 'none, and they are refused',
+  },
+  'srt.ports': {
+    help: 'Further UDP ports for encoders that cannot send a stream id, a list of {listen, path}; in the environment as JSON',
+    unset: 'none',
+  },
+  'srt.paths': {
+    help: 'What some paths have otherwise: a group for each, with encryption, keyLength and latency; in the environment as JSON',
+    unset: 'none',
+  },
+  'srt.receiveBuffer': {
+    help: 'Bytes that the kernel keeps of what has not been read yet; more than it allows is logged',
+  },
+  'srt.waitForPublisher': {
+    help: 'How long an SRT viewer of a path without publisher waits for one; callers give up after 3 s by themselves',
+  },
+  'srt.idleTimeout': { help: 'An SRT peer that sends nothing for this long is gone' },
+  'srt.keyRefresh': { help: 'Packets after which an encrypted SRT viewer is sent a new key' },
   'http.listen': { flag: 'http-listen', help: 'Where HTTP-FLV and the API are served; empty: off' },
   'http.apiTokenFile': {
     flag: 'api-token-file',
@@ -124,6 +166,10 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     help: 'Most connections of one address that are neither publisher nor viewer yet; 0: no limit',
   },
   'limits.sessionsPerAddress': { help: 'Most publishers and viewers of one address; 0: no limit' },
+  'limits.srtHalfOpen': { help: 'Most SRT handshakes under way; further callers are told to try later' },
+  'limits.srtHandshakesPerSecond': {
+    help: 'Most SRT handshakes of one address in a second, twice that at once; 0: no limit',
+  },
   'shutdown.flush': { help: 'How long a stop waits for uploads; what is left is uploaded by the next start' },
   'log.level': { flag: 'log-level', help: 'Least severe level that is logged' },
   'log.format': {

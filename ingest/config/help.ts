@@ -10,7 +10,7 @@ export function serveHelp(): string {
   return commandHelp(
     SERVE_SETTINGS,
     'serve',
-    'Takes live video over RTMP, relays it to viewers and records it.',
+    'Takes live video over RTMP and SRT, relays it to viewers and records it.',
     'docs/config.md',
   );
 }

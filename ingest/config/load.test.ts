@@ -36,6 +36,7 @@ describe('loadConfig', () => {
     expect(await load()).toEqual({
       ...DEFAULTS,
       rtmp: { ...DEFAULTS.rtmp, listen: { host: undefined, port: 1935 } },
+      srt: { ...DEFAULTS.srt, listen: { host: undefined, port: 10080 } },
       http: { ...DEFAULTS.http, listen: { host: undefined, port: 8080 } },
       metrics: { listen: { host: '127.0.0.1', port: 9090 } },
       store: { ...DEFAULTS.store, url: `file://${cwd}/recordings` },
@@ -61,6 +62,29 @@ describe('loadConfig', () => {
   it('turns listeners off by an empty value', async () => {
     const { http, metrics } = await load(['--http-listen', ''], { HEADWATER_METRICS_ADDR: '' });
     expect([http.listen, metrics.listen]).toEqual([null, null]);
+  });
+
+  it('reads what SRT paths and ports have of their own, from a file or as JSON', async () => {
+    const text = `srt:
+  latency: 300
+  ports: [{listen: ":10081", path: live/box}]
+  paths:
+    live/box: {encryption: Optional, keyLength: 32}
+    live/far: {latency: 2s}
+  passphrase: "0123456789"`;
+    const paths = [
+      ['live/box', { encryption: 'Optional', keyLength: 32 }],
+      ['live/far', { latency: 2000 }],
+    ];
+    const { srt } = await load(['--config', await yaml(text), '--srt-passphrase-file', 'keys.json']);
+    expect(srt).toMatchObject({ latency: 300, passphrase: '0123456789', passphraseFile: `${cwd}/keys.json` });
+    expect(srt.ports).toEqual([{ listen: { host: undefined, port: 10081 }, path: 'live/box' }]);
+    expect([...srt.paths]).toEqual(paths);
+    const env = { HEADWATER_SRT_PATHS: JSON.stringify({ 'live/box': { keyLength: 24 } }) };
+    expect([...(await load([], env)).srt.paths]).toEqual([['live/box', { keyLength: 24 }]]);
+    expect(await problemsOf([], { HEADWATER_SRT_PORTS: '[' })).toEqual([
+      expect.stringMatching(/^HEADWATER_SRT_PORTS is no JSON: /),
+    ]);
   });
 
   it('makes paths absolute', async () => {
@@ -114,7 +138,10 @@ describe('loadConfig', () => {
   it.each([
     [['--tls-listen', ':1'], '--tls-listen is set, so RTMPS needs --tls-cert and --tls-key as well'],
     [['--tls-cert', 'a', '--tls-key', 'b'], '--tls-cert is set, but RTMPS is off: set --tls-listen too, or remove it'],
-    [['--listen', ''], '--listen and --tls-listen are both off, so nobody could publish: set one'],
+    [
+      ['--listen', '', '--srt-listen', ''],
+      '--listen, --tls-listen and --srt-listen are all off, so nobody could publish: set one',
+    ],
     [['--listen', ':8080'], '--listen and --http-listen both want :8080: give one another port'],
     [
       ['--layout', 'flat', '--segment-pattern', '%s'],
@@ -134,7 +161,11 @@ describe('loadConfig', () => {
     [['--record-all=maybe'], '--record-all "maybe" must be true or false'],
     [['--store', 'recordings'], /^--store "recordings" is no store \(examples: file:/],
     [['--listen', 'localhost'], /^--listen "localhost" is no listen address/],
-    [['--srt-listen', ':1'], /^unknown flag --srt-listen; the nearest is --/],
+    [['--udp-listen', ':1'], /^unknown flag --udp-listen; the nearest is --/],
+    [['--srt-passphrase', 'too short'], '--srt-passphrase has 9 bytes: a passphrase needs 10 to 79'],
+    [['--srt-passphrase', 'x'.repeat(80)], '--srt-passphrase has 80 bytes: a passphrase needs 10 to 79'],
+    [['--srt-pbkeylen', '20'], '--srt-pbkeylen "20" must be one of 16, 24, 32'],
+    [['--srt-latency', '66s'], '--srt-latency "66s" must lie between 0ms and 65535ms'],
     [['extra'], 'unexpected argument "extra": flags start with --'],
   ])('explains %j', async (argv, message) => {
     expect(await problemsOf(argv)).toEqual([typeof message === 'string' ? message : expect.stringMatching(message)]);
@@ -146,6 +177,28 @@ describe('loadConfig', () => {
     ['record: {fragmentMinimum: 1s}', 'record.fragmentMinimum is longer than record.fragmentDuration: make it shorter'],
     ['store: {s3: {accessKeyId: a}}', /accessKeyId and store.s3.secretAccessKey belong together/],
     ['record: {all: [true]}', /headwater.yaml:1:15: record.all must be a single value/],
+    [
+      'srt: {encryption: Required}',
+      'srt.encryption is Required, but there is no passphrase, so nobody could come: set --srt-passphrase or --srt-passphrase-file',
+    ],
+    [
+      'srt: {paths: {live/a: {encryption: Required}}}',
+      'srt.paths live/a: encryption is Required, but there is no passphrase, so nobody could come: set --srt-passphrase or --srt-passphrase-file',
+    ],
+    [
+      'srt: {ports: [{listen: ":10080", path: live/a}]}',
+      '--srt-listen and srt.ports for live/a both want :10080: give one another port',
+    ],
+    ['srt: {ports: [{listen: ":1"}]}', /:1:14: srt.ports entry 1: path must be a single value$/],
+    ['srt: {ports: {listen: ":1"}}', /:1:14: srt.ports must be a list of \{listen, path\}$/],
+    [
+      'srt: {paths: {live/a: {keylength: 16}}}',
+      /:1:14: srt.paths live\/a: unknown key keylength; there are encryption/,
+    ],
+    ['srt: {paths: {live/a: {keyLength: 20}}}', /:1:14: srt.paths live\/a: keyLength "20" must be one of 16, 24, 32$/],
+    ['srt: {paths: {a: {latency: 1s}}}', /:1:14: srt.paths a "a" is no stream path \(example: live\/test\)$/],
+    ['srt: {passphrase: 0123456789}', /:1:19: srt.passphrase must be quoted, as it reads as a number$/],
+    ['srt: {latencyy: 1s}', /:1:7: unknown key srt.latencyy; the nearest is srt.latency$/],
     ['upload: {concurrency: 1.5}', /headwater.yaml:1:23: upload.concurrency "1.5" must be a whole number/],
   ])('explains %s in a file', async (text, message) => {
     const problems = await problemsOf(['--config', await yaml(text)]);
@@ -212,10 +265,19 @@ describe('the table of settings', () => {
       ratio: '0.85',
       size: '7MiB',
       store: 's3://seven',
-      text: key.endsWith('endpoint') ? 'http://seven' : 'seven',
+      text: 'seven',
+      list: '[{"listen": ":7", "path": "live/seven"}]',
+      map: '{"live/seven": {"latency": 77}}',
+    };
+    const own: Record<string, string> = {
+      'store.s3.endpoint': 'http://seven',
+      'srt.passphrase': 'seven seven',
+      'srt.defaultPath': 'live/seven',
+      'srt.idleTimeout': '7s',
     };
     // What keeps the sample from contradicting another setting.
     const beside: Record<string, Record<string, string>> = {
+      'srt.encryption': { HEADWATER_SRT_PASSPHRASE: 'seven seven' },
       'rtmps.listen': { HEADWATER_TLS_CERT: 'c', HEADWATER_TLS_KEY: 'k' },
       'rtmps.cert': { HEADWATER_TLS_LISTEN: ':9', HEADWATER_TLS_KEY: 'k' },
       'rtmps.key': { HEADWATER_TLS_LISTEN: ':9', HEADWATER_TLS_CERT: 'c' },
@@ -231,7 +293,7 @@ describe('the table of settings', () => {
       'store.s3.secretAccessKey': { HEADWATER_STORE_S3_ACCESS_KEY_ID: 'a' },
     };
     const before: unknown = await load([], {}, true);
-    const env = { ...beside[key], [environmentName(key)]: samples[settingType(key).name]! };
+    const env = { ...beside[key], [environmentName(key)]: own[key] ?? samples[settingType(key).name]! };
     const after: unknown = await load([], env, true);
     const pick = (config: unknown) =>
       key.split('.').reduce((value, part) => (value as Record<string, unknown>)[part], config);
@@ -244,7 +306,8 @@ describe('the table of settings', () => {
     expect(new Set(flags).size).toBe(flags.length);
   });
 
-  it('has no flag for a secret: other users of the machine can read a command line', () => {
-    for (const key of SETTING_KEYS) if (SETTINGS[key].secret) expect(SETTINGS[key].flag).toBeUndefined();
+  it('has no flag for a secret, but the one that people expect: other users of the machine can read a command line', () => {
+    const flags = SETTING_KEYS.filter((key) => SETTINGS[key].secret).map((key) => SETTINGS[key].flag);
+    expect(flags.filter((flag) => flag !== undefined)).toEqual(['srt-passphrase']);
   });
 });

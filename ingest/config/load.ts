@@ -72,13 +72,14 @@ function resolve(
   effective: ReadonlyMap<SettingKey, Given>,
   { cwd, isTerminal }: ConfigSources,
 ): Config {
-  const { rtmps, http, streams, cluster, store, spool, record, log } = settings;
+  const { rtmps, srt, http, streams, cluster, store, spool, record, log } = settings;
   const location = parseStoreUrl(store.url);
   const standsAlone = record.format === 'flv' || record.segmentPattern !== null || record.layout === 'flat';
   const timeline = standsAlone ? 'file' : 'recording';
   return {
     ...settings,
     rtmps: { ...rtmps, cert: absolute(cwd, rtmps.cert), key: absolute(cwd, rtmps.key) },
+    srt: { ...srt, passphraseFile: absolute(cwd, srt.passphraseFile) },
     http: { ...http, apiTokenFile: absolute(cwd, http.apiTokenFile) },
     streams: { dir: absolute(cwd, streams.dir) },
     cluster: { ...cluster, kubeconfig: absolute(cwd, cluster.kubeconfig) },

@@ -1,6 +1,21 @@
 import { z } from 'zod';
 import { type Bytes, DEFAULTS, type Milliseconds } from './defaults.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import {
+  parseKeyLength,
+  parsePassphrase,
+  parseSrtEncryption,
+  parseSrtLatency,
+  parseSrtPath,
+  parseSrtPaths,
+  parseSrtPorts,
+  SRT_ENCRYPTION,
+  SRT_KEY_LENGTHS,
+  type SrtEncryption,
+  type SrtKeyLength,
+  type SrtPathSettings,
+  type SrtPort,
+} from './srt-settings.ts';
 import { parseStoreUrl } from './store-url.ts';
 import { parseDuration, parseSize, ValueProblem } from './units.ts';
 
@@ -14,6 +29,7 @@ export interface SettingType {
     | 'duration'
     | 'integer'
     | 'list'
+    | 'map'
     | 'path'
     | 'ratio'
     | 'size'
@@ -27,15 +43,34 @@ export const SETTING_TYPES = z.registry<SettingType>();
 
 /** A setting whose value may come as a YAML scalar or as the text of a flag or variable. */
 export function setting<T>(type: SettingType, fallback: T, parse: (text: string) => T): z.ZodType<T, unknown> {
+  return settingOf(type, fallback, (value) => {
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+      return parse(String(value));
+    }
+    if (value === null) return parse('');
+    throw new ValueProblem('must be a single value');
+  });
+}
+
+/** A setting that is a list or a map in YAML, and JSON in the environment. */
+function structured<T>(type: SettingType, fallback: T, parse: (value: unknown) => T): z.ZodType<T, unknown> {
+  return settingOf(type, fallback, (value) => {
+    if (typeof value !== 'string') return parse(value);
+    try {
+      return parse(JSON.parse(value));
+    } catch (error) {
+      if (error instanceof SyntaxError) throw new ValueProblem(`is no JSON: ${error.message}`);
+      throw error;
+    }
+  });
+}
+
+function settingOf<T>(type: SettingType, fallback: T, parse: (value: unknown) => T): z.ZodType<T, unknown> {
   const schema: z.ZodType<T, unknown> = z
     .unknown()
     .transform((value, context): T => {
       try {
-        if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-          return parse(String(value));
-        }
-        if (value === null) return parse('');
-        throw new ValueProblem('must be a single value');
+        return parse(value);
       } catch (error) {
         if (!(error instanceof ValueProblem)) throw error;
         context.addIssue({ code: 'custom', message: error.message });
@@ -135,6 +170,29 @@ export const CONFIG_SCHEMA = z.strictObject({
     chunkSize: size(D.rtmp.chunkSize, 128, 16_777_215),
   }),
   rtmps: z.strictObject({ listen: address(D.rtmps.listen), cert: optionalPath(), key: optionalPath() }),
+  srt: z.strictObject({
+    listen: address(D.srt.listen),
+    latency: setting<Milliseconds>({ name: 'duration' }, D.srt.latency, parseSrtLatency),
+    encryption: setting<SrtEncryption | null>(
+      { name: 'choice', choices: SRT_ENCRYPTION },
+      null,
+      orNull(parseSrtEncryption),
+    ),
+    passphrase: settingOf<string | null>({ name: 'text' }, null, passphrase),
+    passphraseFile: optionalPath(),
+    keyLength: setting<SrtKeyLength>(
+      { name: 'choice', choices: SRT_KEY_LENGTHS.map(String) },
+      D.srt.keyLength,
+      parseKeyLength,
+    ),
+    defaultPath: setting<string | null>({ name: 'text' }, null, orNull(parseSrtPath)),
+    ports: structured<readonly SrtPort[]>({ name: 'list' }, D.srt.ports, parseSrtPorts),
+    paths: structured<ReadonlyMap<string, SrtPathSettings>>({ name: 'map' }, D.srt.paths, parseSrtPaths),
+    receiveBuffer: size(D.srt.receiveBuffer, 64 * 1024, 1024 ** 3),
+    waitForPublisher: duration(D.srt.waitForPublisher),
+    idleTimeout: duration(D.srt.idleTimeout, 1_000),
+    keyRefresh: integer(D.srt.keyRefresh, 32, 2 ** 30),
+  }),
   http: z.strictObject({ listen: address(D.http.listen), apiTokenFile: optionalPath() }),
   metrics: z.strictObject({ listen: address(D.metrics.listen) }),
   streams: z.strictObject({ dir: optionalPath() }),
@@ -227,6 +285,8 @@ export const CONFIG_SCHEMA = z.strictObject({
     chunkSizeMax: size(D.limits.chunkSizeMax, 128, 16_777_215),
     pendingPerAddress: integer(D.limits.pendingPerAddress, 0, 1_000_000),
     sessionsPerAddress: integer(D.limits.sessionsPerAddress, 0, 1_000_000),
+    srtHalfOpen: integer(D.limits.srtHalfOpen, 1, 1_000_000),
+    srtHandshakesPerSecond: integer(D.limits.srtHandshakesPerSecond, 0, 1_000_000),
   }),
   shutdown: z.strictObject({ flush: duration(D.shutdown.flush) }),
   log: z.strictObject({
@@ -238,6 +298,14 @@ export const CONFIG_SCHEMA = z.strictObject({
     ),
   }),
 });
+
+function passphrase(value: unknown): string | null {
+  if (value === null || value === '') return null;
+  // YAML reads 0123456789 as a number, and what it was written as is gone.
+  if (typeof value === 'number') throw new ValueProblem('must be quoted, as it reads as a number');
+  if (typeof value !== 'string') throw new ValueProblem('must be a text');
+  return parsePassphrase(value);
+}
 
 function endpointUrl(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
@@ -262,7 +330,8 @@ export function typeIn(schema: z.ZodType, key: string): SettingType {
   return type;
 }
 
-type DeepReadonly<T> = { readonly [K in keyof T]: T[K] extends ListenAddress | null ? T[K] : DeepReadonly<T[K]> };
+type Whole = ListenAddress | readonly unknown[] | ReadonlyMap<unknown, unknown> | null;
+type DeepReadonly<T> = { readonly [K in keyof T]: T[K] extends Whole ? T[K] : DeepReadonly<T[K]> };
 
 /** Every setting as written, before what depends on others is filled in. */
 export type Settings = DeepReadonly<z.output<typeof CONFIG_SCHEMA>>;

@@ -57,9 +57,11 @@ export function readSettings<K extends string, T>(
   return undefined;
 }
 
-/** The value a message is about; not where it is a secret or has no short form. */
+/** The value a message is about; not where it is a secret or has no short form. What is structured says itself which part it means. */
 function shown<K extends string>(table: SettingsTable<K>, { key, value }: Given<K>): string {
-  return table.settings[key].secret === true || typeof value === 'object' ? '' : `${JSON.stringify(String(value))} `;
+  const isStructured = ['list', 'map'].includes(table.typeOf(key).name);
+  const isHidden = table.settings[key].secret === true || typeof value === 'object' || isStructured;
+  return isHidden ? '' : `${JSON.stringify(String(value))} `;
 }
 
 /** A variable that is set to nothing is not set. */

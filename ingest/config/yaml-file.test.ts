@@ -41,7 +41,7 @@ describe('parseYaml', () => {
     [['upload:', '  onFull: x'], 'hw.yaml:2:3: unknown key upload.onFull; the nearest is spool.onFull'],
     [['? [a]', ': b'], /^hw.yaml:1:3: unknown key/],
     [['rtmp: 1935'], 'hw.yaml:1:7: rtmp must be a group of keys: listen, chunkSize'],
-    [['- a'], /^hw.yaml:1:1: the file must be a group of keys: rtmp, rtmps, http,/],
+    [['- a'], /^hw.yaml:1:1: the file must be a group of keys: rtmp, rtmps, srt, http,/],
     [['rtmp:', '  listen: a', '  listen: b'], /^hw.yaml:3:3: Map keys must be unique/],
     [['rtmp: {'], /^hw.yaml:1:\d+: /],
     [['a: *nowhere'], /^hw.yaml:1:/],

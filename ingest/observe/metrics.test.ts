@@ -78,11 +78,16 @@ describe('Metrics', () => {
   });
 
   it('has every counter and histogram from the start, and the process’s own', async () => {
-    using metrics = new Metrics();
+    using metrics = new Metrics(() => true);
     const text = await metrics.text();
     for (const [name, { type }] of Object.entries(METRICS)) {
       if (type !== 'gauge') expect(text).toContain(`# TYPE ${name} ${type}`);
     }
     expect(text).toContain('process_resident_memory_bytes');
+  });
+
+  it('leaves out what another kind of process has', async () => {
+    using metrics = new Metrics();
+    expect(await metrics.text()).not.toContain('headwater_operator_');
   });
 });

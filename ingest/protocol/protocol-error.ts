@@ -78,6 +78,69 @@ export const PROTOCOL_FAULTS = {
     action: 'skip',
     meaning: 'An aggregate message holds a part that goes past its end, or is neither audio, video nor data.',
   },
+  ERR_SRT_HANDSHAKE: {
+    action: 'refuse',
+    meaning:
+      'An SRT handshake that is too short, holds values that cannot be (no socket id, an MTU or a flow window too small), lacks its SRT block, or has blocks that go past its end.',
+  },
+  ERR_SRT_VERSION: {
+    action: 'refuse',
+    meaning: 'The SRT caller speaks handshake version 4, or is older than SRT 1.3. Update its libsrt.',
+  },
+  ERR_SRT_RENDEZVOUS: {
+    action: 'refuse',
+    meaning: 'The SRT peer wants a rendezvous. Headwater is a listener: set the mode of the peer to caller.',
+  },
+  ERR_SRT_FILE_MODE: {
+    action: 'refuse',
+    meaning:
+      'The SRT caller wants file mode (stream or message API, or another congestion control than `live`). Set its transmission type to live.',
+  },
+  ERR_SRT_PACKET_FILTER: {
+    action: 'refuse',
+    meaning:
+      'The SRT caller wants forward error correction (a packet filter). Remove `packetfilter` there: lost packets are sent again.',
+  },
+  ERR_SRT_GROUP: {
+    action: 'refuse',
+    meaning: 'The SRT caller wants bonding (a socket group), which is not served.',
+  },
+  ERR_SRT_STREAM_ID: {
+    action: 'refuse',
+    meaning:
+      'The SRT stream id names no path, is longer than 512 bytes, or holds `..`, control characters, a mode or a type that is not served. The message says what to change.',
+  },
+  ERR_SRT_UNSECURE: {
+    action: 'refuse',
+    meaning:
+      'One side has a passphrase, the other has none: the SRT caller came without one where `encryption` is `Required`, or with one where no encryption is set up.',
+  },
+  ERR_SRT_BAD_SECRET: {
+    action: 'refuse',
+    meaning: "The SRT caller's passphrase is not the one of this path, or was replaced and has expired.",
+  },
+  ERR_SRT_CRYPTO_MODE: {
+    action: 'refuse',
+    meaning:
+      'The SRT caller encrypts in a way that is not served: AES-GCM by the rules of SRT before 1.5.4, or a cipher nobody defined.',
+  },
+  ERR_SRT_KEY_MESSAGE: {
+    action: 'refuse',
+    meaning: 'An SRT key message is cut short or contradicts itself. During a connection it is answered and skipped.',
+  },
+  ERR_SRT_ACKNOWLEDGEMENT: {
+    action: 'close',
+    meaning: 'The SRT peer acknowledged packets that were never sent to it.',
+  },
+  ERR_SRT_LOSS_REPORT: {
+    action: 'close',
+    meaning: 'The SRT peer reported packets as lost that were never sent to it, or its report cannot be read.',
+  },
+  ERR_SRT_NO_ANSWER: { action: 'close', meaning: 'An SRT listener that was called did not answer in time.' },
+  ERR_SRT_REFUSED: {
+    action: 'close',
+    meaning: 'An SRT listener that was called refused the connection. The message holds its reason.',
+  },
   ERR_AMF_TRUNCATED: {
     action: 'skip',
     meaning: 'An AMF value ends in the middle. Commands and metadata that hold it are skipped.',
@@ -105,11 +168,45 @@ export const PROTOCOL_FAULTS = {
     action: 'skip',
     meaning: 'A frame came for which no codec configuration was sent before it: it cannot be decoded.',
   },
+  ERR_TS_SYNC_LOST: {
+    action: 'skip',
+    meaning: 'A transport packet did not begin with the sync byte: bytes were skipped up to the next that do.',
+  },
+  ERR_TS_CONTINUITY: {
+    action: 'skip',
+    meaning:
+      'Packets of an elementary stream are missing, by its continuity counter: what they belong to was dropped, and the gap declared.',
+  },
+  ERR_TS_TABLE: {
+    action: 'skip',
+    meaning: 'A PAT or PMT is broken or its CRC is wrong, or the program changed more than 1,000 times.',
+  },
+  ERR_TS_PES: {
+    action: 'skip',
+    meaning: 'A PES packet has no readable header, has no time, ends too early or holds nothing of its codec.',
+  },
+  ERR_TS_UNIT_TOO_LARGE: { action: 'skip', meaning: 'A PES packet grew to 16 MiB without an end.' },
+  ERR_TS_SCRAMBLED: { action: 'skip', meaning: 'Packets of an elementary stream are scrambled.' },
+  ERR_TS_AUDIO_SYNC: {
+    action: 'skip',
+    meaning: 'An audio frame did not begin where the one before it ended: bytes were skipped up to the next that does.',
+  },
+  ERR_TS_NO_KEYFRAME: {
+    action: 'skip',
+    meaning: 'A picture came before the first keyframe with parameter sets: no decoder could start with it.',
+  },
+  ERR_TS_UNSUPPORTED: {
+    action: 'skip',
+    meaning: 'A form of an audio codec that nothing but a transport stream can carry.',
+  },
 } as const satisfies Record<string, ProtocolFaultSpec>;
 
-/** `close`: the connection ends. `skip`: the message is dropped and counted, the connection goes on. */
+/**
+ * `close`: the connection ends. `refuse`: it does not come about, and the peer is told why. `skip`: the message is dropped and counted,
+ * the connection goes on.
+ */
 export interface ProtocolFaultSpec {
-  readonly action: 'close' | 'skip';
+  readonly action: 'close' | 'refuse' | 'skip';
   readonly meaning: string;
 }
 

@@ -5,22 +5,25 @@ import {
   type TimedMessage,
   type TrackSelection,
 } from '../adapt/media-to-rtmp.ts';
+import type { TransportProgram } from '../adapt/media-to-ts.ts';
+import { beginsWithTables, joinParts } from '../adapt/transport-parts.ts';
 import type { ConfigEvent, FrameEvent, MetadataEvent, OpaqueEvent, TrackMetadataEvent } from '../media/media-event.ts';
+import type { TransportPart } from '../media/publication.ts';
 
 /** Events that viewers receive. */
 export type SentEvent = ConfigEvent | FrameEvent | TrackMetadataEvent | MetadataEvent | OpaqueEvent;
 
-/** How a viewer wants the media: the container, and whether it takes more than track 0 of each kind. */
-export type Encoding = `${'rtmp' | 'flv'}-${TrackSelection}`;
+/** How a viewer wants the media: the container, and for two of them whether it takes more than track 0 of each kind. `ts` has all tracks. */
+export type Encoding = `${'rtmp' | 'flv'}-${TrackSelection}` | 'ts';
 
 /** What a decoder needs before the first frame, in the order players want it. Immutable: a change makes a new one. */
 export type Headers = readonly SentEvent[];
 
-/** Serialises events at their outgoing times (ms) for one kind of viewer. Events outside the encoding's track selection are left out. */
-export function encodeEvents(
+/** Serialises events at their outgoing times (ms) as messages. Events outside the encoding's track selection are left out. */
+function encodeMessages(
   events: readonly SentEvent[],
   times: readonly number[],
-  encoding: Encoding,
+  encoding: Exclude<Encoding, 'ts'>,
   chunkSize: number,
 ): Buffer {
   const selection: TrackSelection = encoding.endsWith('full') ? 'full' : 'base';
@@ -33,6 +36,8 @@ export function encodeEvents(
   }
   return encoding.startsWith('rtmp') ? encodeRtmpChunks(messages, chunkSize) : encodeFlvTags(messages);
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /**
  * The media of one flush tick. Serialised at most once for each encoding that somebody watches, into one immutable Buffer which every
@@ -59,6 +64,10 @@ export class Batch {
   readonly #chunkSize: number;
   readonly #events: SentEvent[] = [];
   readonly #times: number[] = [];
+  /** The transport stream of a publication that has one of its own. */
+  readonly #parts: TransportPart[] = [];
+  /** Where a transport stream made of the events stood at the batch's beginning, and the packets it takes; undefined while nobody wants one. */
+  #program: { readonly now: TransportProgram; readonly before: TransportProgram; packets: number } | undefined;
   readonly #encoded = new Map<Encoding, Buffer>();
 
   constructor(before: Batch | undefined, headers: Headers, isStart: boolean, chunkSize: number) {
@@ -75,7 +84,7 @@ export class Batch {
   }
 
   get isEmpty(): boolean {
-    return this.#events.length === 0;
+    return this.#events.length === 0 && this.#parts.length === 0;
   }
 
   get frames(): number {
@@ -84,9 +93,10 @@ export class Batch {
 
   /** Adds an event at its outgoing time in ms. */
   add(event: SentEvent, timeMs: number): void {
-    if (this.isEmpty) this.firstMs = timeMs;
+    if (this.#events.length === 0) this.firstMs = timeMs;
     this.#events.push(event);
     this.#times.push(timeMs);
+    if (this.#program !== undefined) this.#program.packets += this.#program.now.advance(event, timeMs);
     this.lastMs = timeMs;
     if (event.kind === 'frame') {
       this.endBytes += event.data.length;
@@ -94,13 +104,43 @@ export class Batch {
     }
   }
 
+  /** From now on counts what a transport stream of its events takes, `program` being where that stands before them. */
+  follow(program: TransportProgram): void {
+    this.#program = { now: program, before: program.clone(), packets: 0 };
+    for (let i = 0; i < this.#events.length; i++) {
+      this.#program.packets += program.advance(this.#events[i]!, this.#times[i]!);
+    }
+  }
+
+  addPart(part: TransportPart): void {
+    this.#parts.push(part);
+  }
+
+  /** What a viewer that starts with this batch is sent before it. */
+  opening(encoding: Encoding): Buffer {
+    if (encoding !== 'ts') {
+      const times = this.headers.map(() => this.firstMs);
+      return encodeMessages(this.headers, times, encoding, this.#chunkSize);
+    }
+    const first = this.#parts[0];
+    return first === undefined || beginsWithTables(first) ? NOTHING : first.tables;
+  }
+
   /** The batch as `encoding`'s viewers are sent it: made at the first call, the same Buffer at each later one. Only once closed. */
   encoded(encoding: Encoding): Buffer {
     let bytes = this.#encoded.get(encoding);
     if (bytes === undefined) {
-      bytes = encodeEvents(this.#events, this.#times, encoding, this.#chunkSize);
+      bytes =
+        encoding === 'ts' ? this.#transport() : encodeMessages(this.#events, this.#times, encoding, this.#chunkSize);
       this.#encoded.set(encoding, bytes);
     }
     return bytes;
+  }
+
+  /** The publication's own, or one made of its events. */
+  #transport(): Buffer {
+    if (this.#parts.length > 0 || this.#program === undefined) return joinParts(this.#parts);
+    const { before, packets } = this.#program;
+    return before.write(this.#events, this.#times, packets);
   }
 }

@@ -53,9 +53,10 @@ export interface Seat {
 }
 
 /** What viewers watch through; `rtmp` includes RTMPS. */
-export type PlayProtocol = 'rtmp' | 'http-flv';
+export type PlayProtocol = 'rtmp' | 'http-flv' | 'srt';
 
 function protocolOf(encoding: Encoding): PlayProtocol {
+  if (encoding === 'ts') return 'srt';
   return encoding.startsWith('rtmp') ? 'rtmp' : 'http-flv';
 }
 
@@ -87,6 +88,7 @@ export class Hub {
     const counts = new Map<PlayProtocol, number>([
       ['rtmp', 0],
       ['http-flv', 0],
+      ['srt', 0],
     ]);
     for (const stream of this.#streams.values()) {
       for (const { encoding } of stream.media.viewers) {
@@ -126,7 +128,6 @@ export class Hub {
   seat(path: string, encoding: Encoding, sink: ByteSink, handler: ViewerHandler): Seat {
     const viewer = new Viewer(sink, encoding, this.#counting(handler), {
       settings: this.#options.settings.viewer,
-      chunkSize: this.#options.settings.chunkSize,
       now: performance.now(),
     });
     let stream: Stream | undefined;

@@ -1,4 +1,5 @@
 import { withoutKinds } from '../adapt/honest-metadata.ts';
+import { TransportProgram } from '../adapt/media-to-ts.ts';
 import {
   type ConfigEvent,
   type FrameEvent,
@@ -8,10 +9,12 @@ import {
   msOfTicks,
   type Track,
 } from '../media/media-event.ts';
+import type { TransportPart } from '../media/publication.ts';
 import { Batch, type SentEvent } from './batch.ts';
 import { GopCache, type GopCacheLimits } from './gop-cache.ts';
 import { HeaderSet } from './header-set.ts';
 import { TrackPromises } from './track-promises.ts';
+import { TransportStart } from './transport-start.ts';
 import type { Viewer } from './viewer.ts';
 
 /** Where outgoing times start, so that audio which is a little older than the first video keeps its distance. */
@@ -38,6 +41,8 @@ export class LivePath {
   readonly viewers = new Set<Viewer>();
   readonly #options: LivePathOptions;
   readonly #gop: GopCache;
+  /** Where viewers of the publication's own transport stream start, if it has one. */
+  readonly #transport: TransportStart;
   #headers = new HeaderSet();
   /** The end of the list: events are added to it until it is closed. */
   #newest: Batch;
@@ -55,10 +60,15 @@ export class LivePath {
   /** Where the publication before ended: nothing of this one is put earlier. */
   #floorMs = 0;
   #lastAt: number;
+  /** Somebody takes a transport stream, at the last flush. */
+  #hasTransportViewers = false;
+  /** A transport stream made of the events, since somebody wants one of a publication that has none of its own. */
+  #program: TransportProgram | undefined;
 
   constructor(options: LivePathOptions) {
     this.#options = options;
     this.#gop = new GopCache(options.limits);
+    this.#transport = new TransportStart(options.limits);
     this.#newest = new Batch(undefined, this.#headers.snapshot, false, options.chunkSize);
     this.#lastAt = options.now();
   }
@@ -68,10 +78,18 @@ export class LivePath {
     return this.#offsetMs;
   }
 
+  /** The present publication is a transport stream itself: viewers of one get that, whatever is in it. */
+  get hasOwnTransport(): boolean {
+    return this.#transport.isPresent;
+  }
+
   /** Another publisher's media follows: other headers, other times, a keyframe first. */
   beginPublication(): void {
     this.#headers = new HeaderSet();
     this.#gop.clear();
+    this.#transport.clear();
+    this.#program?.clear();
+    if (this.#hasTransportViewers) this.#program ??= new TransportProgram();
     this.#startTrack = undefined;
     this.#hasKeyframe = false;
     this.#promises = new TrackPromises();
@@ -103,20 +121,41 @@ export class LivePath {
     }
   }
 
+  /** Takes the next part of the transport stream that the present publication is: its viewers get that instead of the events. */
+  addTransport(part: TransportPart): void {
+    const isFirst = !this.#transport.isPresent;
+    this.#transport.isPresent = true;
+    this.#program = undefined;
+    if (isFirst || part.isStart || this.#newest.closed) this.#follow(false);
+    if (part.isStart) this.#transport.restart(this.#newest);
+    // Who was here before the publisher gets all of it.
+    if (isFirst || part.isStart) this.#startWaiting(true);
+    this.#newest.addPart(part);
+    this.#transport.grew(this.#newest);
+    if (this.#hasTransportViewers) this.#options.onDirty();
+  }
+
   /** Adds a viewer: it starts at the cached keyframe, or at the next one. */
   join(viewer: Viewer): void {
     this.viewers.add(viewer);
+    if (viewer.encoding === 'ts') this.#hasTransportViewers = true;
+    if (viewer.encoding === 'ts' && !this.#transport.isPresent) this.#makeProgram();
     this.#startAll([viewer]);
   }
 
   /** Closes the running batch and hands every viewer what its kernel takes. Returns those that have stalled, and whether others lag. */
   flush(now: number): { readonly stalled: readonly Viewer[]; readonly lagging: boolean } {
     this.#closeBatch();
-    if (this.#startTrack === undefined && this.#offsetMs !== undefined && !this.#promises.isOpen) this.#startWaiting();
+    if (this.#startTrack === undefined && this.#offsetMs !== undefined && !this.#promises.isOpen) {
+      this.#startWaiting(false);
+      this.#startWaiting(true);
+    }
     const stalled: Viewer[] = [];
     let lagging = false;
-    const restart = this.#gop.start;
+    this.#hasTransportViewers = false;
     for (const viewer of this.viewers) {
+      if (viewer.encoding === 'ts') this.#hasTransportViewers = true;
+      const restart = this.#takesTransport(viewer) ? this.#transport.start : this.#gop.start;
       if (viewer.advance(now, this.#newest, restart) === 'stalled') stalled.push(viewer);
       else if (!viewer.isCurrent) lagging = true;
     }
@@ -174,15 +213,20 @@ export class LivePath {
     this.#hasKeyframe = true;
     this.#follow(true);
     this.#gop.restart(this.#newest);
-    if (!this.#promises.isOpen) this.#startWaiting();
+    if (this.#promises.isOpen) return;
+    this.#startWaiting(false);
+    // A transport stream that never says where its keyframes begin is joined wherever one has ended.
+    if (!this.#transport.hasMarks) this.#startWaiting(true);
   }
 
   /** They begin where a joiner does, if there is such a place; else they wait for one. */
   #startAll(joiners: readonly Viewer[]): void {
-    const start = joiners.length > 0 && !this.#promises.isOpen ? this.#start() : undefined;
-    if (start === undefined) return;
-    for (const viewer of joiners) viewer.startAt(start, this.#newest);
-    this.#options.onDirty();
+    for (const viewer of joiners) {
+      const start = this.#startOf(viewer);
+      if (start === undefined) continue;
+      viewer.startAt(start, this.#newest);
+      this.#options.onDirty();
+    }
   }
 
   /** What was promised has come, or is not waited for any more. */
@@ -190,8 +234,16 @@ export class LivePath {
     this.#startAll([...this.viewers].filter((viewer) => viewer.waitsForStart));
   }
 
-  #startWaiting(): void {
-    for (const viewer of this.viewers) if (viewer.waitsForStart) viewer.startAt(this.#newest, this.#newest);
+  /** Those who take the publication's own transport stream, or those who do not. */
+  #startWaiting(takesTransport: boolean): void {
+    for (const viewer of this.viewers) {
+      if (!viewer.waitsForStart || this.#takesTransport(viewer) !== takesTransport) continue;
+      viewer.startAt(this.#newest, this.#newest);
+    }
+  }
+
+  #takesTransport(viewer: Viewer): boolean {
+    return viewer.encoding === 'ts' && this.#transport.isPresent;
   }
 
   /** A video configuration: what was cached fits it no more. */
@@ -222,6 +274,17 @@ export class LivePath {
     this.#newest.closed = true;
     this.#newest.next = batch;
     this.#newest = batch;
+    if (this.#program !== undefined) batch.follow(this.#program);
+  }
+
+  /** Begins to count packets: with the batch a joiner starts with, so that it need not wait for a keyframe. */
+  #makeProgram(): void {
+    if (this.#program !== undefined) return;
+    const program = new TransportProgram();
+    this.#program = program;
+    let batch: Batch | undefined = this.#gop.start ?? this.#newest;
+    for (const header of batch.headers) program.advance(header, batch.firstMs);
+    for (; batch !== undefined; batch = batch.next) batch.follow(program);
   }
 
   #closeBatch(): void {
@@ -229,10 +292,13 @@ export class LivePath {
   }
 
   /** Where a joiner starts; for audio alone that is anywhere. */
-  #start(): Batch | undefined {
-    if (this.#startTrack !== undefined) return this.#gop.start;
+  #startOf(viewer: Viewer): Batch | undefined {
+    const takesTransport = this.#takesTransport(viewer);
+    if (takesTransport && this.#transport.start !== undefined) return this.#transport.start;
+    if (this.#promises.isOpen) return undefined;
+    if (this.#startTrack !== undefined) return takesTransport ? undefined : this.#gop.start;
     if (this.#offsetMs === undefined) return undefined;
-    this.#follow(true);
+    if (!this.#newest.isEmpty) this.#follow(true);
     return this.#newest;
   }
 
@@ -246,6 +312,7 @@ export class LivePath {
       this.#lastMs === 0 ? FIRST_MS : this.#lastMs + Math.max(1, Math.round(this.#options.now() - this.#lastAt));
     this.#offsetMs = passed - sourceMs;
     this.#floorMs = this.#lastMs;
+    for (const header of this.#headers.snapshot) this.#program?.advance(header, passed);
     this.#follow(this.#startTrack === undefined);
   }
 }

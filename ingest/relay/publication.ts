@@ -1,16 +1,17 @@
 import type { EndCause, MediaEvent } from '../media/media-event.ts';
-import type { MediaSink, PublicationInfo } from '../media/publication.ts';
+import type { MediaSink, PublicationInfo, TransportPart, TransportSink } from '../media/publication.ts';
 
 /** What a publication tells the path it belongs to. */
 export interface PublicationOwner {
   onMedia(publication: Publication, event: MediaEvent): void;
+  onTransport(publication: Publication, part: TransportPart): void;
   onEnded(publication: Publication, cause: EndCause): void;
   /** A tap threw, which it must not: it gets no more events, the rest goes on. */
   onTapFailed(publication: Publication, error: unknown): void;
 }
 
 /** One accepted publisher: takes its events, and hands each to the relay and to every tap (recorder, statistics) in the same order. */
-export class Publication implements MediaSink {
+export class Publication implements TransportSink {
   readonly info: PublicationInfo;
   readonly #owner: PublicationOwner;
   readonly #taps: Set<MediaSink>;
@@ -43,5 +44,10 @@ export class Publication implements MediaSink {
       }
     }
     if (event.kind === 'end') this.#owner.onEnded(this, event.cause);
+  }
+
+  /** Viewers alone take it: taps have the events. */
+  onTransport(part: TransportPart): void {
+    if (!this.#ended) this.#owner.onTransport(this, part);
   }
 }

@@ -1,5 +1,5 @@
 import type { EndCause, MediaEvent } from '../media/media-event.ts';
-import type { PublicationInfo, PublishGrant } from '../media/publication.ts';
+import type { PublicationInfo, PublishGrant, TransportPart } from '../media/publication.ts';
 import type { Flushable } from './flush-clock.ts';
 import { LivePath, type LivePathOptions } from './live-path.ts';
 import type { Publication } from './publication.ts';
@@ -176,6 +176,10 @@ export class Stream implements Flushable {
   onMedia(_publication: Publication, event: MediaEvent): void {
     if (this.#held !== undefined && event.kind === 'frame') this.#release()?.handler.onRefused();
     this.media.add(event);
+  }
+
+  onTransport(_publication: Publication, part: TransportPart): void {
+    this.media.addTransport(part);
   }
 
   onTapFailed({ info }: Publication, error: unknown): void {

@@ -1,4 +1,4 @@
-import { type Batch, type Encoding, encodeEvents, type Headers } from './batch.ts';
+import type { Batch, Encoding, Headers } from './batch.ts';
 
 /** The part of a socket that a viewer needs. `writableLength` is what the kernel has not taken yet. */
 export interface ByteSink {
@@ -31,8 +31,8 @@ export interface ViewerHandler {
   onEnd(reason: ViewerEnd): void;
 }
 
-/** What is handed to the kernel at once: each piece that is taken is progress which can be seen. */
-const PIECE_BYTES = 256 * 1024;
+/** What is handed to the kernel at once: each piece that is taken is progress which can be seen. Whole SRT messages of seven TS packets. */
+const PIECE_BYTES = 199 * 7 * 188;
 /** What one viewer is handed at most at one tick, so that a burst for one joiner does not hold up the rest. */
 const BURST_BYTES = 4 * 1024 * 1024;
 
@@ -45,10 +45,11 @@ export class Viewer {
   readonly handler: ViewerHandler;
   readonly #sink: ByteSink;
   readonly #settings: ViewerSettings;
-  readonly #chunkSize: number;
   /** The batch to send next, or the one sent last where `#sentWhole`. Undefined while it waits for a keyframe. */
   #cursor: Batch | undefined;
   #sentWhole = false;
+  /** Nothing of the present stretch of batches has been sent. */
+  #isStarting = false;
   /** What is left of the batch under way: nothing may come between, and it holds no other batch back. */
   #rest: Buffer | undefined;
   /** What its decoder has been told. */
@@ -65,13 +66,12 @@ export class Viewer {
     sink: ByteSink,
     encoding: Encoding,
     handler: ViewerHandler,
-    options: { readonly settings: ViewerSettings; readonly chunkSize: number; readonly now: number },
+    options: { readonly settings: ViewerSettings; readonly now: number },
   ) {
     this.#sink = sink;
     this.encoding = encoding;
     this.handler = handler;
     this.#settings = options.settings;
-    this.#chunkSize = options.chunkSize;
     this.#lastProgress = options.now;
   }
 
@@ -95,6 +95,7 @@ export class Viewer {
     }
     this.#cursor = batch;
     this.#sentWhole = false;
+    this.#isStarting = true;
     this.#graceBytes = newest.endBytes - batch.endBytes;
     this.#graceMs = Math.max(0, newest.lastMs - batch.firstMs);
   }
@@ -117,6 +118,12 @@ export class Viewer {
     this.#lastProgress = now;
     this.#send();
     return 'ok';
+  }
+
+  /** What was sent last has not arrived: nothing that follows is of use to it before the next keyframe. For sinks that lose what they took. */
+  skip(): void {
+    this.#cursor = undefined;
+    this.#rest = undefined;
   }
 
   /** Gives up its place for good. What is partly written is finished: whatever follows on the connection has to be readable. */
@@ -148,7 +155,7 @@ export class Viewer {
         this.#graceMs = 0;
         return;
       }
-      if (batch.headers !== this.#headers) this.#sendHeaders(batch);
+      this.#sendOpening(batch);
       this.#sentWhole = true;
       this.#headers = batch.headersAfter;
       this.#sentFrames = batch.endFrames;
@@ -186,12 +193,17 @@ export class Viewer {
     if (this.#control.length > 0) this.#control = [];
   }
 
-  #sendHeaders(batch: Batch): void {
-    this.#headers = batch.headers;
-    this.handler.onHeaders?.(batch.headers);
-    if (batch.headers.length === 0) return;
-    const times = batch.headers.map(() => batch.firstMs);
-    this.#sink.write(encodeEvents(batch.headers, times, this.encoding, this.#chunkSize));
+  /** What its decoder needs before the batch: a transport stream brings that with it, but for where one starts in the middle. */
+  #sendOpening(batch: Batch): void {
+    const hasChanged = batch.headers !== this.#headers;
+    const isNeeded = this.encoding === 'ts' ? this.#isStarting : hasChanged;
+    this.#isStarting = false;
+    if (hasChanged) {
+      this.#headers = batch.headers;
+      this.handler.onHeaders?.(batch.headers);
+    }
+    const opening = isNeeded ? batch.opening(this.encoding) : undefined;
+    if (opening !== undefined && opening.length > 0) this.#sink.write(opening);
   }
 
   #cutWhenTooFarBehind(newest: Batch, restart: Batch | undefined): void {

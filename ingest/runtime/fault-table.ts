@@ -200,6 +200,24 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     remedy:
       'Live viewing goes on, what is not recorded is declared, and recording resumes by itself when the cause is gone. The message says what to change.',
   },
+  ERR_SRT_GAVE_UP: {
+    meaning: 'An SRT caller that had to wait for its answer stopped asking.',
+    remedy:
+      'Callers wait 3 s by themselves; a longer connect timeout there helps where a publisher is held for longer.',
+  },
+  ERR_SRT_IDLE: {
+    meaning: 'Nothing came from an SRT peer for `srt.idleTimeout`: it is gone, or its network is.',
+    remedy: 'Look at the peer and the network between; SRT peers send a sign of life every second.',
+  },
+  ERR_SRT_PASSPHRASE_FILE: {
+    meaning: 'The file of `--srt-passphrase-file` cannot be read, or a passphrase in it could not be used.',
+    remedy:
+      'The message says where: it is a JSON object, path → passphrase or `{current, previous, previousExpiresAt}`, 10 to 79 bytes each. While the server runs, what was read before stays in force.',
+  },
+  ERR_SRT_STOPPING: {
+    meaning: 'An SRT caller came while the server stops.',
+    remedy: 'Try again when it has started.',
+  },
   ERR_STORE_ACCESS: {
     meaning: 'The store refuses the credentials, or the credentials cannot be read.',
     remedy: `Put them right; a credentials file is read anew without a restart. ${UPLOAD_WAITS}`,

@@ -28,6 +28,11 @@ export const METRICS = {
     label: null,
   },
   headwater_viewer_dropped_frames_total: { type: 'counter', help: 'Frames slow viewers did not get', label: null },
+  headwater_viewer_tracks_left_out_total: {
+    type: 'counter',
+    help: 'Tracks that viewers were not sent, since MPEG-TS has no form for them',
+    label: 'codec',
+  },
   headwater_viewers_without_fourcc_total: {
     type: 'counter',
     help: 'Viewers sent FourCC codecs without having announced fourCcList',
@@ -39,6 +44,12 @@ export const METRICS = {
     label: 'code',
   },
   headwater_gaps_total: { type: 'counter', help: 'Gaps declared in the media of publishers', label: 'cause' },
+  headwater_srt_packets_total: { type: 'counter', help: 'Data packets of SRT connections', label: 'kind' },
+  headwater_srt_rejections_total: {
+    type: 'counter',
+    help: 'SRT callers refused, by what they were told',
+    label: 'rejection',
+  },
   headwater_segments_total: { type: 'counter', help: 'Segments closed', label: 'state' },
   headwater_recording_dropped_seconds_total: {
     type: 'counter',

@@ -20,19 +20,19 @@ export async function listening(server: Server, where: ListenAddress, name: stri
     server.listen(where);
     await once(server, 'listening');
   } catch (cause) {
-    const { code = '', message } = cause as NodeJS.ErrnoException;
-    throw new Fault(
-      'ERR_LISTEN',
-      `cannot listen for ${name} on ${formatListenAddress(where)}: ${ADVICE[code] ?? message}`,
-      {
-        cause,
-      },
-    );
+    throw listenFault(where, name, cause);
   }
   // A connection that the kernel could not hand over (no descriptors left): the peer tries again, the listener goes on.
   server.on('error', (error) => log.warn({ reason: error.message }, `${name} server could not accept a connection`));
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : where.port;
+}
+
+/** Why a listener could not be opened, as a sentence that says what to do. */
+export function listenFault(where: ListenAddress, name: string, cause: unknown): Fault {
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  const address = formatListenAddress(where);
+  return new Fault('ERR_LISTEN', `cannot listen for ${name} on ${address}: ${ADVICE[code] ?? message}`, { cause });
 }
 
 /** Resolves when `server` has closed; closes it if need be. Connections are the caller's to end. */

@@ -41,7 +41,7 @@ const TOGETHER_MS = 20;
 const FEW = 4;
 /** When codecs and resolution of a new publication are known, as a rule, ms after its start. */
 const SETTLED_MS = [500, 2_000];
-const PROTOCOLS = { rtmp: 'RTMP', rtmps: 'RTMPS' } as const;
+const PROTOCOLS = { rtmp: 'RTMP', rtmps: 'RTMPS', srt: 'SRT' } as const;
 
 /** Tells readers how the streams of this pod are: all at first, transitions at once, everything else every ten seconds. */
 export class PodReports implements Disposable {

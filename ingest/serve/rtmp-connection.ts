@@ -14,7 +14,7 @@ import type { ViewerEnd } from '../relay/viewer.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import type { AddressTicket } from './address-limits.ts';
-import { readShared } from './shared-reads.ts';
+import { READ_BYTES, readShared } from './shared-reads.ts';
 import { logHeadersSent, needsFourCc, sequenceHeaders } from './viewer-log.ts';
 
 /** Limits and times (ms) of a connection; `config.limits` has them. */
@@ -34,6 +34,8 @@ export interface ConnectionOptions {
   readonly limits: ConnectionLimits;
   readonly chunkSize: number;
   readonly ticket: AddressTicket;
+  /** Called when it has stopped reading for a moment, as nobody watches it: resumes the socket a little later. */
+  readonly rest: (socket: Socket) => void;
   readonly log: Log;
   readonly meter: Meter;
   readonly onClosed: () => void;
@@ -87,7 +89,12 @@ export class RtmpConnection implements RtmpSessionHandler {
     this.#log = this.#ownLog;
     this.#session = new RtmpSession({ limits: options.limits, chunkSize: options.chunkSize }, this);
     socket.setNoDelay(true);
-    readShared(socket, (bytes) => this.#receive(bytes));
+    readShared(socket, (bytes) => {
+      this.#receive(bytes);
+      const mayRest = bytes.length < READ_BYTES && this.#isUnwatched;
+      if (mayRest) options.rest(socket);
+      return !mayRest;
+    });
     socket.on('error', (error) => this.#log.debug({ reason: error.message }, 'socket error'));
     socket.once('close', () => this.#closed());
     this.#log.info(
@@ -239,6 +246,12 @@ export class RtmpConnection implements RtmpSessionHandler {
   onSkipped(code: string): void {
     this.#options.meter.count('headwater_skipped_messages_total', code);
     this.#log.debug({ code }, 'message skipped');
+  }
+
+  /** A publisher without viewers: a moment more does not matter to anybody. */
+  get #isUnwatched(): boolean {
+    if (this.#publication === undefined || this.#closingAt !== undefined) return false;
+    return this.#options.hub.streams.get(this.#publication.info.path)?.viewerCount === 0;
   }
 
   // What follows from it.

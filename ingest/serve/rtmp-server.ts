@@ -7,6 +7,7 @@ import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import type { AddressLimits, AddressTicket } from './address-limits.ts';
 import { closed, listening } from './listening.ts';
+import { ReadPace } from './read-pace.ts';
 import { type ConnectionLimits, RtmpConnection } from './rtmp-connection.ts';
 import type { TlsMaterial } from './tls.ts';
 
@@ -32,6 +33,7 @@ export class RtmpServer implements AsyncDisposable {
   /** Who is still in the TLS handshake, by address and port. */
   readonly #shaking = new Map<string, { readonly socket: Socket; readonly ticket: AddressTicket }>();
   readonly #servers: Server[] = [];
+  readonly #pace = new ReadPace();
   readonly #sweeper: NodeJS.Timeout;
   #lastId = 0;
 
@@ -41,7 +43,11 @@ export class RtmpServer implements AsyncDisposable {
       const now = performance.now();
       for (const connection of this.#connections) connection.sweep(now);
     }, SWEEP_MS);
-    options.meter.gauge('headwater_connections', () => this.#connections.size);
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.#connections.size;
   }
 
   /** Opens an RTMP listener. Returns the port. @throws Fault `ERR_LISTEN` */
@@ -92,6 +98,7 @@ export class RtmpServer implements AsyncDisposable {
   /** Cuts what is left. Afterwards nothing of it runs. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sweeper);
+    this.#pace[Symbol.dispose]();
     const ends = this.#servers.map(closed);
     for (const { socket } of [...this.#shaking.values()]) socket.destroy();
     for (const connection of [...this.#connections]) connection.destroy();
@@ -118,7 +125,8 @@ export class RtmpServer implements AsyncDisposable {
   #accept(socket: Socket, protocol: 'rtmp' | 'rtmps', ticket: AddressTicket): void {
     const { meter, log, hub, authorizer, limits, chunkSize } = this.#options;
     meter.count('headwater_connections_total', protocol);
-    const id = `c${String(++this.#lastId).padStart(6, '0')}`;
+    const number = ++this.#lastId;
+    const id = `c${String(number).padStart(6, '0')}`;
     const connection = new RtmpConnection(socket, {
       id,
       protocol,
@@ -127,6 +135,7 @@ export class RtmpServer implements AsyncDisposable {
       limits,
       chunkSize,
       ticket,
+      rest: (resting) => this.#pace.rest(resting, number),
       log,
       meter,
       onClosed: () => this.#connections.delete(connection),

@@ -16,34 +16,52 @@ export interface RecordingViews {
   recordings(path?: string): readonly object[];
 }
 
+/** What the SRT connections of a path say of themselves. */
+export interface SrtViews {
+  /** Undefined: it has no such connection. */
+  publisherView(connId: string): object | undefined;
+  viewerViews(path: string): readonly object[];
+}
+
 /** The read model of the API: hub, media statistics, recording and upload in one object a path. */
 export class StreamViews implements ApiView {
   readonly #hub: Hub;
   readonly #meterOf: (pub: string) => StreamMeter | undefined;
+  readonly #srt: SrtViews;
   readonly #recordings: RecordingViews | undefined;
 
   /** `recordings` is absent where nothing is recorded. */
-  constructor(hub: Hub, meterOf: (pub: string) => StreamMeter | undefined, recordings: RecordingViews | undefined) {
+  constructor(
+    hub: Hub,
+    meterOf: (pub: string) => StreamMeter | undefined,
+    srt: SrtViews,
+    recordings: RecordingViews | undefined,
+  ) {
     this.#hub = hub;
     this.#meterOf = meterOf;
+    this.#srt = srt;
     this.#recordings = recordings;
   }
 
   streams(): readonly object[] {
     const paths = new Set([...this.#hub.streams.keys(), ...(this.#recordings?.paths() ?? [])]);
-    return [...paths].sort().map((path) => this.#view(path));
+    return [...paths].sort().map((path) => this.#view(path, {}, {}));
   }
 
   stream(path: string): object | undefined {
     const known = this.#hub.streams.has(path) || this.#recordings?.recording(path) || this.#recordings?.upload(path);
-    return known ? this.#view(path) : undefined;
+    if (!known) return undefined;
+    const info = this.#hub.streams.get(path)?.publication?.info;
+    const publisher = info?.protocol === 'srt' ? { srt: this.#srt.publisherView(info.connId) ?? null } : {};
+    return this.#view(path, publisher, { srt: this.#srt.viewerViews(path) });
   }
 
   recordings(path?: string): readonly object[] {
     return this.#recordings?.recordings(path) ?? [];
   }
 
-  #view(path: string): object {
+  /** `publisher` and `viewers`: what is shown of them in a stream by itself, but not in the list of all. */
+  #view(path: string, publisher: object, viewers: object): object {
     const stream = this.#hub.streams.get(path);
     const info = stream?.publication?.info;
     const media = info === undefined ? undefined : this.#meterOf(info.pub)?.snapshot();
@@ -55,9 +73,9 @@ export class StreamViews implements ApiView {
       publisher:
         info === undefined
           ? null
-          : { conn_id: info.connId, protocol: info.protocol, since: info.startedAt.toISOString() },
+          : { conn_id: info.connId, protocol: info.protocol, since: info.startedAt.toISOString(), ...publisher },
       ...mediaView(media),
-      viewers: { count: stream?.viewerCount ?? 0 },
+      viewers: { count: stream?.viewerCount ?? 0, ...viewers },
       /** Add to an outgoing RTMP time to get the publisher's, ms. */
       timeOffset: offsetOf(stream),
       recording: this.#recordings?.recording(path) ?? null,

@@ -57,7 +57,8 @@ export class TlsFiles {
         complaint = '';
       } catch (error) {
         const reason = (error as Error).message;
-        if (reason !== complaint) this.#log.warn({ code: 'ERR_TLS_FILES', reason }, 'TLS certificate not reloaded');
+        if (reason !== complaint && !signal.aborted)
+          this.#log.warn({ code: 'ERR_TLS_FILES', reason }, 'TLS certificate not reloaded');
         complaint = reason;
       }
       if (!signal.aborted) this.#timer = setTimeout(poll, pollMs).unref();

@@ -1,4 +1,5 @@
 import type { TrackSelection } from '../adapt/media-to-rtmp.ts';
+import { hasTsMapping } from '../adapt/media-to-ts.ts';
 import { type ConfigEvent, isVideoTrack, trackId } from '../media/media-event.ts';
 import type { Headers } from '../relay/batch.ts';
 import type { Log } from '../runtime/log.ts';
@@ -24,4 +25,11 @@ const PLAIN_FLV_CODECS: readonly unknown[] = ['h264', 'aac', 'mp3'];
 /** Whether any of these can be sent only with the FourCC codes of Enhanced RTMP. */
 export function needsFourCc(headers: readonly ConfigEvent[]): boolean {
   return headers.some(({ codec }) => typeof codec === 'string' && !PLAIN_FLV_CODECS.includes(codec));
+}
+
+/** Those of them that a transport stream has no form for, by codec. */
+export function withoutTsForm(headers: readonly ConfigEvent[]): string[] {
+  return headers
+    .filter((header) => !hasTsMapping(header))
+    .map(({ codec }) => (typeof codec === 'string' ? codec : 'other'));
 }

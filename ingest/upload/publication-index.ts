@@ -15,8 +15,14 @@ import { distinctGaps, PublicationManifest } from './publication-manifest.ts';
 import { VersionedObject } from './versioned-object.ts';
 
 /**
- * What the store says of a publication besides its segments: manifest pages, `recording.json`, `index.m3u8`, written in this
- * order, so that each names only what is there. A segment is named when it and all before it are stored.
+ * While a publication is live its pages and `recording.json` follow the playlist only so often: players need the playlist at once, and
+ * until the end each segment says by itself where it belongs.
+ */
+const PLAYLISTS_A_PAGE = 6;
+
+/**
+ * What the store says of a publication besides its segments: manifest pages, `recording.json`, `index.m3u8`, each naming only what
+ * is there. A segment is named when it and all before it are stored.
  */
 export class PublicationIndex {
   readonly #publication: QueuedPublication;
@@ -30,6 +36,9 @@ export class PublicationIndex {
   #duration = 0;
   /** What was written last: [segments, gaps, final]. */
   #written = '';
+  /** Playlists since the pages were written, and the gaps that they tell of. */
+  #playlistsSince = 0;
+  #toldGaps = -1;
 
   constructor(store: ObjectStore, publication: QueuedPublication) {
     const { header } = publication;
@@ -62,14 +71,27 @@ export class PublicationIndex {
     this.#advance();
     const mark = this.#mark();
     const isFinal = this.#isFinal;
-    await this.#manifest.write(this.#stored, isFinal, signal);
-    const own = this.#describe(isFinal);
-    await this.#recording.update(signal, (present) => encodeRecording(withPublication(this.#read(present), own)));
+    if (isFinal || this.#arePagesDue) await this.#writePages(isFinal, signal);
     if (this.#playlist && this.#stored.length > 0) {
       const playlist = this.#playlist.encode(isFinal);
       await this.#playlistObject.update(signal, () => playlist);
     }
     this.#written = mark;
+    this.#playlistsSince += 1;
+  }
+
+  get #arePagesDue(): boolean {
+    const isFollowing = this.#playlist !== undefined && this.#toldGaps === this.#publication.gaps.length;
+    return !isFollowing || this.#playlistsSince >= PLAYLISTS_A_PAGE;
+  }
+
+  async #writePages(isFinal: boolean, signal: AbortSignal): Promise<void> {
+    const gaps = this.#publication.gaps.length;
+    await this.#manifest.write(this.#stored, isFinal, signal);
+    const own = this.#describe(isFinal);
+    await this.#recording.update(signal, (present) => encodeRecording(withPublication(this.#read(present), own)));
+    this.#playlistsSince = 0;
+    this.#toldGaps = gaps;
   }
 
   get #isFinal(): boolean {

@@ -2,6 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { LoadReply, LoadRequest, LoadSample, LoadSpec } from './load.ts';
+import type { SrtLoadSpec } from './srt-load.ts';
+
+/** Each program knows its own kind of load. */
+type AnyRequest = LoadRequest | { readonly do: 'start'; readonly spec: LoadSpec | SrtLoadSpec };
 
 /** A load in a process of its own, so that its work is in nobody else's figures. */
 export class LoadProcess implements AsyncDisposable {
@@ -15,8 +19,10 @@ export class LoadProcess implements AsyncDisposable {
    * Starts the process; resolves when all its publishers publish and all its viewers play.
    * @throws Error with what the process said when one of them was refused.
    */
-  static async start(spec: LoadSpec): Promise<LoadProcess> {
-    const load = new LoadProcess(fork(join(import.meta.dirname, 'load.ts'), { stdio: 'inherit' }));
+  static start(spec: LoadSpec): Promise<LoadProcess>;
+  static start(spec: SrtLoadSpec, program: 'srt-load.ts'): Promise<LoadProcess>;
+  static async start(spec: LoadSpec | SrtLoadSpec, program = 'load.ts'): Promise<LoadProcess> {
+    const load = new LoadProcess(fork(join(import.meta.dirname, program), { stdio: 'inherit' }));
     try {
       await load.#ask({ do: 'start', spec });
     } catch (error) {
@@ -40,7 +46,7 @@ export class LoadProcess implements AsyncDisposable {
     await gone;
   }
 
-  async #ask(request: LoadRequest): Promise<LoadReply> {
+  async #ask(request: AnyRequest): Promise<LoadReply> {
     const answered = new AbortController();
     const { signal } = answered;
     try {

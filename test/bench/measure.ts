@@ -59,7 +59,8 @@ export async function measurePublishers(
   return await measure(server, [load], window, publishers, (sample) => sample.sentBytes - sample.unsentBytes, atEnds);
 }
 
-async function measure(
+/** One window: what the loads sent or got, and what the server used for it. */
+export async function measure(
   server: BenchServer,
   loads: readonly LoadProcess[],
   { bitsPerSecond, seconds, warmupSeconds }: Window,

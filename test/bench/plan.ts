@@ -7,6 +7,8 @@ export interface Plan {
   readonly viewers: number;
   readonly publishers: number;
   readonly recorded: number;
+  /** Publishers by SRT. */
+  readonly srtPublishers: number;
   /** Seconds of one window. */
   readonly seconds: number;
   /** Of the window while recording: several segments long. */
@@ -25,6 +27,7 @@ export const FULL: Plan = {
   viewers: 400,
   publishers: 100,
   recorded: 50,
+  srtPublishers: 40,
   seconds: 10,
   recordedSeconds: 24,
   warmupSeconds: 6,
@@ -43,6 +46,7 @@ export const SMALL: Plan = {
   viewers: 200,
   publishers: 100,
   recorded: 30,
+  srtPublishers: 20,
   seconds: 4,
   recordedSeconds: 8,
   warmupSeconds: 3,
@@ -61,4 +65,7 @@ export const AIMS = {
   recordCpuSecondsPerGigabyte: 8,
   confirmSeconds: 1,
   eventLoopSeconds: 0.02,
+  srtToLibsrt: 0.55,
+  srtRecordedToLibsrt: 0.75,
+  srtEncryptionToLibsrt: 0.15,
 } as const;

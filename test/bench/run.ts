@@ -6,9 +6,18 @@ import { quantile } from '../support/statistics.ts';
 import type { Measured } from './measure.ts';
 import { FULL, SMALL } from './plan.ts';
 import { latency, publishers, recorded, type Session, viewers } from './scenarios.ts';
-import { figure, judgeLatency, judgePublishers, judgeRecorded, judgeViewers, type Verdict } from './verdicts.ts';
+import { srt } from './srt.ts';
+import {
+  figure,
+  judgeLatency,
+  judgePublishers,
+  judgeRecorded,
+  judgeSrt,
+  judgeViewers,
+  type Verdict,
+} from './verdicts.ts';
 
-const HELP = `node test/bench/run.ts [--small] [--only viewers,publishers,latency,recorded] [--json FILE] [--profile [DIR]]
+const HELP = `node test/bench/run.ts [--small] [--only viewers,publishers,latency,recorded,srt] [--json FILE] [--profile [DIR]]
   --small         a short run with wide limits, as npm test has it
   --only NAMES    some of the scenarios
   --rounds N      how often each server is measured
@@ -23,6 +32,7 @@ const SCENARIOS = {
   publishers: async (session: Session) => judgePublishers(await publishers(session), session.plan),
   latency: async (session: Session) => judgeLatency(await latency(session), session.plan),
   recorded: async (session: Session) => judgeRecorded(await recorded(session), session.plan),
+  srt: async (session: Session) => judgeSrt(await srt(session), session.plan),
 } as const;
 type Name = keyof typeof SCENARIOS;
 

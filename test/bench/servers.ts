@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { freePort } from '../support/ports.ts';
+import { freePort, freeUdpPort } from '../support/ports.ts';
 import { start } from '../support/process.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { cpuSeconds, residentBytes } from './process-cpu.ts';
@@ -12,6 +12,8 @@ import { cpuSeconds, residentBytes } from './process-cpu.ts';
 export interface BenchServer extends AsyncDisposable {
   readonly name: string;
   readonly port: number;
+  /** UDP; 0 where it takes no SRT. */
+  readonly srtPort: number;
   /** Its application is `live`; `name` is the stream. */
   url(name: string): string;
   /** CPU seconds used since it started, all its processes. */
@@ -76,6 +78,7 @@ export interface HeadwaterOptions {
 /** Headwater as a process of its own, `node cli.ts serve`; without further flags it records nothing. */
 export async function startHeadwater(options: HeadwaterOptions = {}): Promise<BenchServer> {
   const [port, httpPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  const srtPort = await freeUdpPort();
   const dir = await mkdtemp(join(tmpdir(), 'bench-headwater-'));
   const profile = options.profileDir ? ['--cpu-prof', `--cpu-prof-dir=${options.profileDir}`] : [];
   // prettier-ignore
@@ -86,6 +89,8 @@ export async function startHeadwater(options: HeadwaterOptions = {}): Promise<Be
     'serve',
     '--listen',
     `127.0.0.1:${port}`,
+    '--srt-listen',
+    `127.0.0.1:${srtPort}`,
     '--http-listen',
     `127.0.0.1:${httpPort}`,
     '--metrics-addr',
@@ -95,19 +100,20 @@ export async function startHeadwater(options: HeadwaterOptions = {}): Promise<Be
     ...(options.flags ?? ['--record-all=false', '--store', `file://${dir}/store`]),
   ];
   const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
-  return launch({ name: options.name ?? 'headwater', port, dir, command, metricsUrl, ...pick(options.env) });
+  return launch({ name: options.name ?? 'headwater', port, srtPort, dir, command, metricsUrl, ...pick(options.env) });
 }
 
 interface Launch {
   readonly name: string;
   readonly port: number;
+  readonly srtPort?: number;
   readonly dir: string;
   readonly command: readonly string[];
   readonly metricsUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-async function launch({ name, port, dir, command, metricsUrl, env }: Launch): Promise<BenchServer> {
+async function launch({ name, port, srtPort = 0, dir, command, metricsUrl, env }: Launch): Promise<BenchServer> {
   const [file, ...args] = command;
   const child = start(file!, args, { cwd: dir, ...pick(env) });
   const dispose = async () => {
@@ -128,6 +134,7 @@ async function launch({ name, port, dir, command, metricsUrl, env }: Launch): Pr
   return {
     name,
     port,
+    srtPort,
     dir,
     url: (stream) => `rtmp://127.0.0.1:${port}/live/${stream}`,
     cpuSeconds: () => cpuSeconds(child.pid),

@@ -2,6 +2,7 @@ import { median, quantile } from '../support/statistics.ts';
 import type { Measured } from './measure.ts';
 import { AIMS, type Plan } from './plan.ts';
 import type { Recorded, Rounds } from './scenarios.ts';
+import type { SrtRounds } from './srt.ts';
 
 /** One figure held against what the project wants. */
 export interface Verdict {
@@ -78,6 +79,32 @@ export function judgeRecorded(recorded: Recorded, plan: Plan): Verdict[] {
     ),
     verdict(`event loop delay p99, ${n} recorded`, recorded.eventLoopSeconds, 's', AIMS.eventLoopSeconds, plan),
   ];
+}
+
+/** What SRT publishers cost beside libsrt, and that nothing of theirs is lost. */
+export function judgeSrt({ rounds, socketDrops, machineDrops, lostPackets }: SrtRounds, plan: Plan): Verdict[] {
+  const n = plan.srtPublishers;
+  const peer = 'srt-live-transmit';
+  const none = { slack: 1 };
+  const drops = `${machineDrops} at all sockets of the machine`;
+  return [
+    ratio(`CPU per GB from ${n} SRT publishers / ${peer}'s`, rounds, 'headwater', peer, AIMS.srtToLibsrt, plan),
+    ratio(`the same, all recorded`, rounds, 'headwater, recording', peer, AIMS.srtRecordedToLibsrt, plan),
+    ...encryptionVerdict(rounds, plan),
+    verdict('datagrams dropped by the kernel', socketDrops, 'datagrams', 0, none, { detail: drops }),
+    verdict('packets given up', lostPackets, 'packets', 0, none),
+  ];
+}
+
+/** What encryption adds, as a share of what the peer uses without any. */
+function encryptionVerdict(rounds: SrtRounds['rounds'], plan: Plan): Verdict[] {
+  const [secret, clear, peer] = ['headwater, AES-128', 'headwater', 'srt-live-transmit'].map((name) =>
+    costs(rounds, name),
+  ) as [number[], number[], number[]];
+  if (secret.length === 0) return [];
+  const added = median(secret.map((cost, round) => (cost - clear[round]!) / peer[round]!));
+  const detail = `${secret.map(figure).join(', ')} − ${clear.map(figure).join(', ')} s/GB`;
+  return [verdict('what AES-128 adds to it', added, '×', AIMS.srtEncryptionToLibsrt, plan, { detail })];
 }
 
 /** A number for people: three digits that count. */

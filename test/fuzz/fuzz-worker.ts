@@ -7,6 +7,7 @@ import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
 import { RTMP_TARGETS } from './rtmp-targets.ts';
 import { shrink } from './shrink.ts';
+import { SRT_TARGETS } from './srt-targets.ts';
 import type { FuzzTarget } from './target.ts';
 
 /** What fuzz.ts starts this worker with. `shared`: what is being run, for when it never comes back; see fuzz.ts. */
@@ -38,7 +39,7 @@ const GENERATE_ONE_IN = 3;
 const job = workerData as FuzzJob;
 const state = new Int32Array(job.shared, 0, 3);
 const stateBytes = new Uint8Array(job.shared, 12);
-const targets = [...RTMP_TARGETS, ...MEDIA_TARGETS];
+const targets = [...RTMP_TARGETS, ...SRT_TARGETS, ...MEDIA_TARGETS];
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

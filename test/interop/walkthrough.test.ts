@@ -313,7 +313,8 @@ describe.concurrent('what goes wrong is said (row 16)', () => {
 
   /** Runs `serve` until it gives up. */
   async function refused(words: readonly string[]) {
-    const quiet = ['--http-listen', '', '--metrics-addr', '', '--log-format', 'json'];
+    const off = ['--srt-listen', '--http-listen', '--metrics-addr'].flatMap((flag) => [flag, '']);
+    const quiet = [...off, '--log-format', 'json'];
     await using child = start(process.execPath, [CLI, 'serve', ...quiet, ...words]);
     const exit = await child.wait(20_000);
     return { code: exit.code, said: child.stderr + child.stdout };

@@ -5,7 +5,7 @@ import { SETTING_KEYS, SETTINGS, SPECIAL_FLAGS } from '../../ingest/config/flags
 import packageJson from '../../package.json' with { type: 'json' };
 import type { StreamView } from '../support/api-types.ts';
 import { runFfmpeg } from '../support/ffmpeg.ts';
-import { freePort } from '../support/ports.ts';
+import { freePort, freeUdpPort } from '../support/ports.ts';
 import { start, type TestProcess } from '../support/process.ts';
 import { completeRecording } from '../support/recording.ts';
 import type { TempDir } from '../support/temp-dir.ts';
@@ -28,6 +28,7 @@ let publisher: TestProcess | undefined;
 beforeAll(async () => {
   clone = checkout();
   for (const port of ['1935', '1936', '8080', '9000', '9090']) ports.set(port, await freePort());
+  ports.set('10080', await freeUdpPort());
   const video = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '50', '-b:v', '500k'];
   const sources = ['-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=25', '-f', 'lavfi', '-i', 'sine=frequency=440'];
   await runFfmpeg([...sources, '-t', String(INPUT_SECONDS), ...video, '-c:a', 'aac', clone.join('input.mp4')]);
@@ -41,11 +42,12 @@ afterAll(async () => {
 
 /** The block in a shell in the clone, as a reader would paste it, but for the ports. */
 function shell(text: string): TestProcess {
-  const moved = text.replace(/\b(?:1935|1936|8080|9000|9090)\b/g, (port) => String(ports.get(port)));
+  const moved = text.replace(/\b(?:1935|1936|8080|9000|9090|10080)\b/g, (port) => String(ports.get(port)));
   return start('sh', ['-ec', moved], {
     cwd: clone.path,
     env: {
       HEADWATER_LISTEN: `:${ports.get('1935')}`,
+      HEADWATER_SRT_LISTEN: `:${ports.get('10080')}`,
       HEADWATER_HTTP_LISTEN: `:${ports.get('8080')}`,
       HEADWATER_METRICS_ADDR: `127.0.0.1:${ports.get('9090')}`,
       SDL_VIDEODRIVER: 'dummy',

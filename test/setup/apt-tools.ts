@@ -31,6 +31,7 @@ export const APT_TOOLS = {
     ],
     complete: () => GST_ELEMENTS.every((name) => succeeds('gst-inspect-1.0', ['--exists', name])),
   },
+  'srt-live-transmit': { packages: ['srt-tools'] },
   rtmpdump: { packages: ['rtmpdump'] },
   nginx: { packages: ['nginx', 'libnginx-mod-rtmp'], complete: () => existsSync(NGINX_RTMP_MODULE) },
   Xvfb: { packages: ['xvfb'] },
@@ -51,7 +52,10 @@ export const APT_TOOLS = {
 
 export type AptToolName = keyof typeof APT_TOOLS;
 
-const GST_ELEMENTS = ['rtmp2sink', 'rtmp2src', 'x264enc', 'voaacenc', 'flvmux', 'flvdemux', 'aacparse', 'h264parse'];
+const GST_ELEMENTS = [
+  ...['rtmp2sink', 'rtmp2src', 'srtsink', 'srtsrc', 'x264enc', 'voaacenc', 'flvmux', 'flvdemux'],
+  ...['mpegtsmux', 'tsdemux', 'aacparse', 'h264parse'],
+];
 /** Debian keeps programs of administrators where an ordinary user's PATH does not look, and Go unpacks itself outside of it. */
 const EXTRA_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/go/bin'];
 

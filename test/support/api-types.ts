@@ -4,7 +4,13 @@ export interface StreamView {
   readonly state: string;
   readonly pub: string;
   readonly epoch: number;
-  readonly publisher: { readonly conn_id: string; readonly protocol: string; readonly since: string } | null;
+  readonly publisher: {
+    readonly conn_id: string;
+    readonly protocol: string;
+    readonly since: string;
+    /** Of an SRT publisher: libsrt's statistics and more. */
+    readonly srt?: Readonly<Record<string, unknown>>;
+  } | null;
   readonly video: {
     readonly codec: string;
     readonly width?: number;
@@ -15,7 +21,8 @@ export interface StreamView {
   } | null;
   readonly audio: { readonly codec: string; readonly bitrate?: number } | null;
   readonly tracks: readonly { readonly codec: string }[];
-  readonly viewers: { readonly count: number };
+  readonly frames: number;
+  readonly viewers: { readonly count: number; readonly srt?: readonly Readonly<Record<string, unknown>>[] };
   readonly recording: {
     readonly state: string;
     readonly recording: string;

@@ -10,6 +10,8 @@ interface ClipRecipe {
   /** A second picture, of half the width and height, and a second sound (E-RTMP multitrack). */
   readonly twice?: boolean;
   readonly size?: string;
+  /** How much the picture's noise differs from frame to frame. */
+  readonly noise?: number;
   readonly audio?: readonly string[];
   readonly sampleRate?: number;
   readonly version?: FfmpegVersion;
@@ -34,6 +36,16 @@ const CLIPS = {
   /** As large as `h264-aac`, as long as `h264-small`. */
   'h264-wide': { seconds: 8, video: [...X264, ...GOP_2S, '-bf', '2'], audio: AAC },
   'video-only': { seconds: 12, video: [...X264, ...GOP_2S, '-bf', '2'] },
+  /** About 5 Mbit/s, for more than a minute. */
+  'h264-5m': {
+    seconds: 66,
+    noise: 24,
+    video: [
+      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency'],
+      ...['-b:v', '4700k', '-maxrate', '4700k', '-bufsize', '1200k', ...GOP_2S],
+    ],
+    audio: AAC,
+  },
   'audio-only': { seconds: 20, audio: AAC },
   /** Keyframe every 20 s. */
   'long-gop': {
@@ -127,12 +139,12 @@ export async function clip(name: ClipName): Promise<string> {
 }
 
 function encodeArgs(recipe: ClipRecipe): string[] {
-  const { seconds, size = '640x360', video, audio, sampleRate = 48_000, twice = false } = recipe;
+  const { seconds, size = '640x360', noise = 4, video, audio, sampleRate = 48_000, twice = false } = recipe;
   const [width = 0, height = 0] = size.split('x').map(Number);
   const inputs: string[] = [];
   // Noise over the picture and a sweep with noise over the sound keep every frame different from every other.
   for (const part of video ? (twice ? [1, 2] : [1]) : []) {
-    const picture = `testsrc2=s=${width / part}x${height / part}:r=25:d=${seconds},noise=alls=4:allf=t:all_seed=${part}`;
+    const picture = `testsrc2=s=${width / part}x${height / part}:r=25:d=${seconds},noise=alls=${noise}:allf=t:all_seed=${part}`;
     inputs.push('-f', 'lavfi', '-i', picture);
   }
   for (const part of audio ? (twice ? [1, 2] : [1]) : []) {

@@ -77,6 +77,9 @@ const HARMLESS = [
   /^\[(null|framemd5) @/, // our own outputs, of times that they have rounded to the frame rate themselves
   /Timestamps are unset in a packet/, // muxers' habit
   /do not have a set of stream/,
+  // How its libsrt calls the end of a stream that it reads.
+  /^\[error\] srt:\S+: Input\/output error/,
+  /Error during demuxing: Input\/output error/,
 ];
 
 /** What ffmpeg complained about, harmless words left out. */

@@ -5,13 +5,15 @@ import { TempDir } from './temp-dir.ts';
 
 /** How packets are made comparable before they are hashed. `raw`: as they are (RTMP to RTMP). The others through MP4 or TS:
  *  parameter sets, access unit delimiters and SEI are left out, since containers move them. */
-const FILTERS = {
+export const FILTERS = {
   raw: [],
-  h264: ['-bsf', 'h264_mp4toannexb,filter_units=remove_types=6-9'],
-  hevc: ['-bsf', 'hevc_mp4toannexb,filter_units=remove_types=32-35|39-40'],
+  /** H.264 and AAC out of a transport stream. */
+  'h264-adts': ['-bsf:v', 'h264_mp4toannexb,filter_units=remove_types=6-9', '-bsf:a', 'aac_adtstoasc'],
+  h264: ['-bsf:v', 'h264_mp4toannexb,filter_units=remove_types=6-9'],
+  hevc: ['-bsf:v', 'hevc_mp4toannexb,filter_units=remove_types=32-35|39-40'],
   // MP4 has no temporal delimiters.
-  av1: ['-bsf', 'filter_units=remove_types=2'],
-  vvc: ['-bsf', 'vvc_mp4toannexb,filter_units=remove_types=13-16|20|23-24'],
+  av1: ['-bsf:v', 'filter_units=remove_types=2'],
+  vvc: ['-bsf:v', 'vvc_mp4toannexb,filter_units=remove_types=13-16|20|23-24'],
 } as const;
 
 export type PacketFilter = keyof typeof FILTERS;
@@ -41,7 +43,7 @@ export async function packetsOfAll(
 /** Decoded frames of one stream, hashed, none dropped, doubled or scaled. @throws Error at a decoding error. */
 export async function decodedOf(file: string, stream: string, version?: FfmpegVersion): Promise<HashedFrame[]> {
   return hashed(
-    ['-xerror', '-copyts', '-i', file, '-map', `0:${stream}`, '-fps_mode', 'passthrough', '-autoscale', '0'],
+    ['-xerror', '-copyts', '-i', file, '-map', `0:${stream}`, '-fps_mode', 'passthrough', '-noautoscale'],
     version,
   );
 }

@@ -20,7 +20,8 @@ export interface InProcessServer extends AsyncDisposable {
 /** Starts it with these flags. Disposal ends it and removes its folder. */
 export async function runServer(...argv: string[]): Promise<InProcessServer> {
   const dir = new TempDir('in-process');
-  const any = ['--listen', '127.0.0.1:0', '--http-listen', '127.0.0.1:0', '--metrics-addr', '127.0.0.1:0'];
+  const listeners = ['--listen', '--srt-listen', '--http-listen', '--metrics-addr'];
+  const any = listeners.flatMap((flag) => [flag, '127.0.0.1:0']);
   const store = ['--store', `file://${dir.join('store')}`, '--log-level', 'debug', '--log-format', 'json'];
   const config = await loadConfig({ argv: [...any, ...store, ...argv], env: {}, cwd: dir.path, isTerminal: false });
   const lines: string[] = [];

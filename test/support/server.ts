@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StreamView } from './api-types.ts';
-import { freePort } from './ports.ts';
+import { freePort, freeUdpPort } from './ports.ts';
 import { type Exit, start, type TestProcess } from './process.ts';
 import { ServerLog } from './server-log.ts';
 import { TempDir } from './temp-dir.ts';
@@ -12,6 +12,8 @@ const ROOT = join(import.meta.dirname, '../..');
 /** The ports one server listens on; hand them to its successor to restart it in the same place. */
 export interface ServerPorts {
   readonly rtmp: number;
+  /** UDP. */
+  readonly srt: number;
   readonly http: number;
   readonly metrics: number;
 }
@@ -47,6 +49,8 @@ export interface Server extends AsyncDisposable {
   waitForLog: ServerLog['waitForLog'];
   /** `rtmp://127.0.0.1:PORT/<path>`. */
   rtmp(path: string): string;
+  /** `srt://127.0.0.1:PORT?streamid=<id>`, with further options of the caller's behind it. */
+  srt(streamId: string, options?: Readonly<Record<string, string | number>>): string;
   /** `http://127.0.0.1:PORT/<path>.flv`. */
   flv(path: string): string;
   /** GET of `/api/v1/<path>` as JSON. @throws Error with status and body when it isn't 200. */
@@ -77,7 +81,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     join(ROOT, 'cli.ts'),
     'serve',
     ...['--http-listen', `127.0.0.1:${ports.http}`, '--metrics-addr', `127.0.0.1:${ports.metrics}`],
-    ...['--log-format', 'json'],
+    ...['--log-format', 'json', '--srt-listen', `127.0.0.1:${ports.srt}`],
     ...(options.plain ? [] : ['--listen', `127.0.0.1:${ports.rtmp}`, '--log-level', 'debug']),
     ...(options.plain || options.ownStore ? [] : ['--store', `file://${store}`, '--spool', spool]),
     ...(options.args ?? []),
@@ -100,6 +104,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     log,
     waitForLog: (msg, fields, how) => log.waitForLog(msg, fields, how),
     rtmp: (path) => `rtmp://127.0.0.1:${ports.rtmp}/${path}`,
+    srt: (streamId, more = {}) => srtUrl(ports.srt, { streamid: streamId, ...more }),
     flv: (path) => `${http}/${path}.flv`,
     api: async <T>(path: string) => {
       const response = await fetch(`${http}/api/v1/${path}`);
@@ -132,9 +137,15 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   }
 }
 
-/** Three ports nobody listens on. */
+/** The URL of an SRT listener on this machine, with a caller's options. '#' has to be escaped, or it ends the URL. */
+export function srtUrl(port: number, options: Readonly<Record<string, string | number>>): string {
+  const query = Object.entries(options).map(([name, value]) => `${name}=${String(value).replaceAll('#', '%23')}`);
+  return `srt://127.0.0.1:${port}?${query.join('&')}`;
+}
+
+/** Ports nobody listens on. */
 export async function freePorts(): Promise<ServerPorts> {
-  return { rtmp: await freePort(), http: await freePort(), metrics: await freePort() };
+  return { rtmp: await freePort(), srt: await freeUdpPort(), http: await freePort(), metrics: await freePort() };
 }
 
 async function isListening(server: Server): Promise<boolean> {

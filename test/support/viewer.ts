@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { complaintsOf, type FfmpegOptions, ffmpeg } from './ffmpeg.ts';
 import { type HashedFrame, parseFrameMd5 } from './frame-md5.ts';
+import { FILTERS, type PacketFilter } from './media-compare.ts';
 import type { Exit, TestProcess } from './process.ts';
 import { TempDir } from './temp-dir.ts';
 import { waitFor } from './wait-for.ts';
@@ -11,6 +12,8 @@ export interface ViewerOptions extends FfmpegOptions {
   readonly input?: readonly string[];
   /** Its output is not decoded, only its packets are hashed: for codecs that cost too much, or to be light. */
   readonly packetsOnly?: boolean;
+  /** What packets pass before they are hashed, where the way they came adds to them; a transport stream does to sound as well. */
+  readonly filter?: PacketFilter;
 }
 
 /** All that a viewer received. */
@@ -47,7 +50,8 @@ export function watch(url: string, options: ViewerOptions = {}): Viewer {
   const packets = dir.join('packets.framemd5');
   const pictures = dir.join('pictures.framemd5');
   const flush = ['-flush_packets', '1', '-f', 'framemd5'];
-  const args = [...(options.input ?? []), '-i', url, '-map', '0', '-c', 'copy', ...flush, packets];
+  const filters = FILTERS[options.filter ?? 'raw'];
+  const args = [...(options.input ?? []), '-i', url, '-map', '0', '-c', 'copy', ...filters, ...flush, packets];
   if (!options.packetsOnly) {
     args.push('-map', '0:v?', '-map', '0:a?', '-fps_mode', 'passthrough', ...flush, pictures);
   }

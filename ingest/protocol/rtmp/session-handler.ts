@@ -1,9 +1,9 @@
 import type { ProtocolFault } from '../protocol-error.ts';
+import type { StreamTarget } from '../stream-target.ts';
 import type { ConnectInfo } from './connect-info.ts';
 import type { HandshakeScheme } from './handshake.ts';
 import type { MediaMessage } from './media-message.ts';
 import type { RtmpLimits } from './rtmp-limits.ts';
-import type { StreamTarget } from './stream-path.ts';
 
 /** A client wants to publish. `publishType` is `live`, `record` or `append`, or whatever else it sent. */
 export interface PublishRequest extends StreamTarget {

@@ -1,4 +1,5 @@
 import { ProtocolError, type ProtocolFault } from '../protocol-error.ts';
+import type { StreamTarget } from '../stream-target.ts';
 import { splitAggregate } from './aggregate.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { encodeChunks } from './chunk-writer.ts';
@@ -22,7 +23,7 @@ import type {
   RtmpSessionOptions,
   StopCause,
 } from './session-handler.ts';
-import { parseStreamTarget, type StreamTarget } from './stream-path.ts';
+import { parseStreamTarget } from './stream-path.ts';
 
 /** What other servers announce. Bytes. */
 const WINDOW_ACK_SIZE = 2_500_000;
