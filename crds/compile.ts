@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { canonicalJson } from './canonical-json.ts';
 import type { CompileProblem } from './compile-problem.ts';
 import { compileRecording, recordingSpec } from './compile-recording.ts';
 import { durationMs } from './duration.ts';
@@ -134,5 +135,5 @@ export function inState(config: StreamConfig, state: StreamConfig['state']): Str
 
 /** It says whether two configurations are the same, and never leaves the runtime namespace: the keys are part of it. */
 function revisionOf(config: Omit<StreamConfig, 'revision'>): string {
-  return createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 16);
+  return createHash('sha256').update(canonicalJson(config)).digest('hex').slice(0, 16);
 }

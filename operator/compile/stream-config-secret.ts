@@ -1,3 +1,4 @@
+import { canonicalJson } from '../../crds/canonical-json.ts';
 import { CONFIG_KEY, GROUP, SECRET_TYPES, streamConfigName } from '../../crds/names.ts';
 import { RECORDING_STORE, type RecordingStore, STREAM_CONFIG, type StreamConfig } from '../../crds/stream-config.ts';
 import { TOMBSTONE_STORES } from '../../crds/tombstone.ts';
@@ -55,8 +56,8 @@ export function streamConfigSecret(runtimeNamespace: string, pool: string, recor
       },
     },
     data: encodeData({
-      [CONFIG_KEY]: JSON.stringify(config),
-      ...(formerStores.length > 0 && { [FORMER_STORES_KEY]: JSON.stringify(formerStores) }),
+      [CONFIG_KEY]: canonicalJson(config),
+      ...(formerStores.length > 0 && { [FORMER_STORES_KEY]: canonicalJson(formerStores) }),
     }),
   };
 }
