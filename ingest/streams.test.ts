@@ -13,7 +13,7 @@ const SECRET = `---
 apiVersion: v1
 kind: Secret
 metadata: {name: keys, namespace: team}
-stringData: {rtmpKey: first-key-0123}
+stringData: {rtmpKey: first-key-0123, srtPassphrase: passphrase-0123}
 `;
 const cam = (spec: string, name = 'cam') => `---
 apiVersion: headwater.dev/v1alpha1
