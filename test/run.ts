@@ -81,6 +81,7 @@ const SUITES: readonly Suite[] = [
     about: 'SRT over networks that lose, delay and reorder',
     budget: 330,
     needs: ['clients'],
+    realTime: true,
     command: 'vitest',
   },
   {
