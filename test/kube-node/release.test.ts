@@ -36,7 +36,6 @@ const values = (): string[] => {
     `store.url=s3://${minio.bucket}/${PREFIX}`,
     `store.endpoint=${minio.endpoint}`,
     'store.existingSecret=s3',
-    'streams.protocols={RTMP}',
     'streams.recording.segmentDuration=2s',
     'ingest.apiTokenSecret=api',
     'ingest.service.tcp.type=NodePort',
