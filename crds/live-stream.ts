@@ -13,11 +13,11 @@ export const PROTOCOLS = ['RTMP', 'RTMPS', 'SRT'] as const;
 export const PLAYBACK_PROTOCOLS = ['RTMP', 'SRT', 'HTTPFLV'] as const;
 export const ON_DUPLICATE = ['RejectUnlessStale', 'Reject', 'TakeOver'] as const;
 export const SRT_ENCRYPTION = ['Required', 'Optional', 'Disabled'] as const;
-export const DELETION_POLICIES = ['Retain', 'Delete'] as const;
+const DELETION_POLICIES = ['Retain', 'Delete'] as const;
 
 /** Names become names of Services, and with `-ingest` of Secrets. */
-export const STREAM_NAME = '^[a-z]([-a-z0-9]*[a-z0-9])?$';
-export const STREAM_NAME_LENGTH = 48;
+const STREAM_NAME = '^[a-z]([-a-z0-9]*[a-z0-9])?$';
+const STREAM_NAME_LENGTH = 48;
 
 const srt = field(
   z.strictObject({

@@ -220,7 +220,7 @@ describe('what the chart configures', () => {
     });
     const operator = await loadOperatorConfig(
       { ...sources, argv: ['--config', await write('hw-headwater-operator', 'operator.yaml')], env: {} },
-      undefined,
+      async () => undefined,
     );
     return { ingest, operator };
   }
