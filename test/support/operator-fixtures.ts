@@ -69,3 +69,14 @@ export function podView(stream: Partial<StreamReport> | undefined = {}, rest: Pa
     ...rest,
   };
 }
+
+/** Of a StreamConfig: it is recorded to the pool's store. */
+export const RECORDED: Pick<StreamConfig, 'recording'> = {
+  recording: {
+    store: { url: 's3://pool/live', endpoint: null, region: null, forcePathStyle: null, credentials: null },
+    format: 'fmp4',
+    segmentDurationMs: 6000,
+    segmentPattern: null,
+    onFull: 'DropOldest',
+  },
+};
