@@ -1,16 +1,11 @@
-import { environmentName, SETTING_KEYS, SETTINGS, type SettingKey, SPECIAL_FLAGS } from '../ingest/config/flags.ts';
-import { defaultText } from '../ingest/config/help.ts';
-import { settingType } from '../ingest/config/schema.ts';
+import { SERVE_SETTINGS } from '../ingest/config/flags.ts';
+import { defaultIn } from '../ingest/config/help.ts';
+import { keysOf, type SettingsTable, variableOf } from '../ingest/config/settings-table.ts';
+import { OPERATOR_SETTINGS } from '../operator/config/settings.ts';
 import { code, generatedNotice, markdownTable } from './markdown.ts';
 
 /** docs/config.md. */
 export function configDocument(): string {
-  const groups = new Map<string, SettingKey[]>();
-  for (const key of SETTING_KEYS) {
-    const group = key.slice(0, key.lastIndexOf('.'));
-    groups.set(group, [...(groups.get(group) ?? []), key]);
-  }
-  const sections = [...groups].map(([group, keys]) => `\n## \`${group}\`\n\n${settingsTable(keys)}`);
   return `${generatedNotice('ingest/config/flags.ts, defaults.ts and schema.ts')}
 # Settings
 
@@ -35,34 +30,63 @@ relay:
 
 Flags that are no setting of their own:
 
-${markdownTable(
-  ['flag', 'what it does'],
-  Object.entries(SPECIAL_FLAGS).map(([flag, { takesValue, help }]) => [
-    code(`--${flag}${takesValue ? ' VALUE' : ''}`),
-    `${help}.`,
-  ]),
-)}${sections.join('')}`;
+${specialFlags(SERVE_SETTINGS)}${groupsOf(SERVE_SETTINGS)}`;
 }
 
-function settingsTable(keys: readonly SettingKey[]): string {
+/** docs/operator-config.md. */
+export function operatorConfigDocument(): string {
+  return `${generatedNotice('operator/config/settings.ts')}
+# Settings of the operator
+
+The chart writes them; who uses it sets its values instead. They are given as those of \`headwater serve\`: by flags, by variables of the
+environment, by a YAML file ([config.md](config.md) says how). \`pool\` is a group with the keys of the chart's values \`pool\`, \`streams\`,
+\`store\` and \`srt.dedicatedPorts\`, and is given in the file only; \`--release-streams\` is what the chart runs before it is uninstalled.
+
+${specialFlags(OPERATOR_SETTINGS)}${groupsOf(OPERATOR_SETTINGS)}`;
+}
+
+function specialFlags(table: SettingsTable): string {
+  return markdownTable(
+    ['flag', 'what it does'],
+    Object.entries(table.special).map(([flag, { takesValue, help }]) => [
+      code(`--${flag}${takesValue ? ' VALUE' : ''}`),
+      `${help}.`,
+    ]),
+  );
+}
+
+function groupsOf(table: SettingsTable): string {
+  const groups = new Map<string, string[]>();
+  for (const key of keysOf(table)) {
+    const group = key.slice(0, Math.max(0, key.lastIndexOf('.')));
+    groups.set(group, [...(groups.get(group) ?? []), key]);
+  }
+  const sections = [...groups].map(([group, keys]) => {
+    const title = group === '' ? 'Without a group' : code(group);
+    return `\n## ${title}\n\n${settingsTable(table, keys)}`;
+  });
+  return sections.join('');
+}
+
+function settingsTable(table: SettingsTable, keys: readonly string[]): string {
   return markdownTable(
     ['key', 'flag', 'environment', 'type', 'default', 'what it does'],
     keys.map((key) => {
-      const { flag, help } = SETTINGS[key];
-      const { name, choices } = settingType(key);
+      const { flag, help } = table.settings[key]!;
+      const { name, choices } = table.typeOf(key);
       return [
         code(key),
         flag === undefined ? '' : code(`--${flag}`),
-        code(environmentName(key)),
+        name === 'document' ? '' : code(variableOf(table, key)),
         choices === undefined ? name : choices.map(code).join(', '),
-        shownDefault(key),
+        shownDefault(table, key),
         `${help}.`,
       ];
     }),
   );
 }
 
-function shownDefault(key: SettingKey): string {
-  const { text, isLiteral } = defaultText(key);
+function shownDefault(table: SettingsTable, key: string): string {
+  const { text, isLiteral } = defaultIn(table, key);
   return isLiteral ? code(text) : text;
 }

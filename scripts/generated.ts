@@ -1,7 +1,7 @@
 import { chartValuesSchema } from './chart-values.ts';
 import { crdFiles } from './crd-definitions.ts';
 import { apiDocument } from './docs-api.ts';
-import { configDocument } from './docs-config.ts';
+import { configDocument, operatorConfigDocument } from './docs-config.ts';
 import { errorsDocument } from './docs-errors.ts';
 import { metricsDocument } from './docs-metrics.ts';
 
@@ -17,5 +17,6 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/config.md', configDocument()],
     ['docs/errors.md', errorsDocument()],
     ['docs/metrics.md', metricsDocument()],
+    ['docs/operator-config.md', operatorConfigDocument()],
   ]);
 }

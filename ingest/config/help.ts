@@ -1,4 +1,4 @@
-import { SERVE_SETTINGS, type SettingKey } from './flags.ts';
+import { SERVE_SETTINGS } from './flags.ts';
 import { keysOf, type SettingsTable, variableOf } from './settings-table.ts';
 import { formatDuration, formatSize } from './units.ts';
 
@@ -39,11 +39,6 @@ One dash or two; booleans as --x, --x=false, --x false, --no-x. Every flag is al
 }
 
 /** A setting's default as a person would write it; the sentence about it where it is no fixed value; empty where there is none. */
-export function defaultText(key: SettingKey): { readonly text: string; readonly isLiteral: boolean } {
-  return defaultIn(SERVE_SETTINGS, key);
-}
-
-/** `defaultText` for the settings of any command. */
 export function defaultIn<K extends string>(
   table: SettingsTable<K>,
   key: K,

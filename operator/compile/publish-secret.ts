@@ -18,7 +18,7 @@ export interface ShownKeys {
 }
 
 /** While pods come first, the former keys are shown, else the present ones. */
-export function shownKeys({ config, keys }: StreamRecord): ShownKeys {
+function shownKeys({ config, keys }: StreamRecord): ShownKeys {
   const { credentials } = config;
   const { previous } = credentials;
   if (keys.shown < credentials.revision && previous !== null) {

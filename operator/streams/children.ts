@@ -15,7 +15,7 @@ import type { WatchedObjects } from '../watch/watched-objects.ts';
 /** Whose an object with a name that a stream needs is. `leftover`: of a LiveStream of that name that is gone; it will go too. */
 export type Ownership = 'ours' | 'leftover' | 'foreign';
 
-export function ownershipOf(object: KubeObject, stream: StoredStream): Ownership {
+function ownershipOf(object: KubeObject, stream: StoredStream): Ownership {
   const { uid, name } = stream.metadata;
   const { ownerReferences = [], labels } = object.metadata;
   // Either will do: the one that another hand removed is then put back.
