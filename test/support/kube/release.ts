@@ -123,6 +123,7 @@ export class Release {
     mkdirSync(dir, { recursive: true });
     const own = {
       rtmp: { listen: `${address}:1935` },
+      srt: { listen: `${address}:10080` },
       http: { listen: `${address}:8080` },
       metrics: { listen: `${address}:9090` },
       spool: { dir: join(dir, 'spool') },
