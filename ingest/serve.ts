@@ -14,6 +14,7 @@ import type { Log } from './runtime/log.ts';
 import { AddressLimits } from './serve/address-limits.ts';
 import { apiRoute } from './serve/api.ts';
 import { apiToken } from './serve/api-token.ts';
+import { DedicatedPorts } from './serve/dedicated-ports.ts';
 import { EventStream } from './serve/event-stream.ts';
 import { flvRoute } from './serve/flv-route.ts';
 import { healthRoute } from './serve/health.ts';
@@ -133,6 +134,7 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   }
   if (config.srt.listen) ports.srt = await srt.listen(config.srt.listen);
   for (const { listen: own, path } of config.srt.ports) await srt.listen(own, path);
+  if (streams.pod !== undefined) followDedicatedPorts(streams, stack.use(dedicatedPorts(srt, config, log)));
   if (config.http.listen) ports.http = await http.listen(config.http.listen, 'HTTP');
   if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
   const rtmpUrl = baseUrl('rtmp', config.rtmp.listen, ports.rtmp);
@@ -173,6 +175,18 @@ export async function serve(config: Config, log: Log, version: string): Promise<
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Ports of single streams, on the addresses of SRT's own. */
+function dedicatedPorts(srt: SrtServer, { srt: { listen } }: Config, log: Log): DedicatedPorts {
+  const host = listen?.host;
+  const open = (port: number, path: string) => srt.listen({ host, port }, path);
+  return new DedicatedPorts({ listen: open, close: (path) => srt.close(path) }, log);
+}
+
+function followDedicatedPorts({ set }: Streams, ports: DedicatedPorts): void {
+  set.onChange(({ path, config }) => ports.follow(path, config));
+  for (const { config } of set.streams) if (config !== undefined) ports.follow(config.path, config);
 }
 
 /** The passphrases of the file, read anew when it changes; undefined where there is none. @throws Fault ERR_SRT_PASSPHRASE_FILE */

@@ -122,6 +122,22 @@ export class SrtServer implements AsyncDisposable {
     return port;
   }
 
+  /** Closes the listener that is for this path alone; who came in by it is told, and cut. */
+  async close(path: string): Promise<void> {
+    const at = this.#listeners.findIndex((listener) => listener.path === path);
+    const [listener] = at < 0 ? [] : this.#listeners.splice(at, 1);
+    if (listener === undefined) return;
+    for (const arrival of [...this.#arrivals]) {
+      if (arrival.listener === listener) arrival.refuse('ERR_SRT_STOPPING', 'the port of the path is closed');
+    }
+    const now = nowUs();
+    for (const session of this.#sessionsWhere((each) => each.listener === listener, Number.POSITIVE_INFINITY)) {
+      session.shutdown(now);
+      session.abandon();
+    }
+    await listener[Symbol.asyncDispose]();
+  }
+
   /** What the API shows of a publisher's connection. */
   publisherView(connId: string): object | undefined {
     const session = this.#sessionsWhere((each) => each.id === connId, 1)[0];

@@ -83,6 +83,11 @@ export class SrtSession implements SrtConnectionHandler {
     return versionText(this.#options.negotiated.peerVersion);
   }
 
+  /** The port that it came in by. */
+  get listener(): SrtListener {
+    return this.#options.listener;
+  }
+
   get isViewer(): boolean {
     return this.#options.role === 'play';
   }

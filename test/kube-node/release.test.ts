@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { API_VERSION } from '../../crds/names.ts';
 import { parsePage } from '../../ingest/spool/manifest.ts';
+import { ffmpeg } from '../support/ffmpeg.ts';
 import { CHART } from '../support/kube/chart.ts';
 import { ReleaseCluster } from '../support/kube/release-cluster.ts';
 import { type Attempt, SteadyPublisher } from '../support/kube/steady-publisher.ts';
@@ -39,6 +40,8 @@ const values = (): string[] => {
     'streams.recording.segmentDuration=2s',
     'ingest.apiTokenSecret=api',
     'ingest.service.tcp.type=NodePort',
+    'srt.dedicatedPorts.enabled=true',
+    'srt.dedicatedPorts.serviceType=NodePort',
     `ingest.publicHost=${release.cluster.address}`,
     // A machine of two cores runs the whole cluster beside.
     'ingest.resources.requests.cpu=100m',
@@ -46,12 +49,12 @@ const values = (): string[] => {
   return set.flatMap((one) => ['--set', one]);
 };
 
-const stream = (name: string, recording: object = {}): string =>
+const stream = (name: string, recording: object = {}, ingest: object = {}): string =>
   JSON.stringify({
     apiVersion: API_VERSION,
     kind: 'LiveStream',
     metadata: { name, namespace: TENANT },
-    spec: { recording: { enabled: true, ...recording } },
+    spec: { ingest, recording: { enabled: true, ...recording } },
   });
 
 beforeAll(async () => {
@@ -289,6 +292,42 @@ describe('while four streams are recorded', () => {
     }
     console.log(`${checked} publications, ${publishers.flatMap(({ attempts }) => attempts).length} attempts`);
     expect(checked).toBeGreaterThanOrEqual(4 * CAMERAS.length);
+  });
+});
+
+describe('a dedicated SRT port', () => {
+  const name = 'encoder';
+  const urlOf = async (): Promise<string> => {
+    const url = await kubectl('-n', TENANT, 'get', 'secret', `${name}-ingest`, '-o', 'jsonpath={.data.srtUrl}');
+    return Buffer.from(url, 'base64').toString();
+  };
+  const phase = (): Promise<string> =>
+    kubectl('-n', TENANT, 'get', 'lstream', name, '-o', 'jsonpath={.status.phase} {.status.publisher.protocol}');
+
+  it('takes a publisher without a stream id, and goes with its stream', { timeout: 90_000 }, async () => {
+    await release.cluster.plane.apply(stream(name, {}, { dedicatedPort: true }));
+    await kubectl('-n', TENANT, 'wait', '--for=condition=Ready', `lstream/${name}`, '--timeout=30s');
+    const url = await waitFor('its URL', async () => ((await urlOf()).startsWith('srt://') ? urlOf() : undefined));
+    expect(url).toMatch(new RegExp(`^srt://${release.cluster.address}:3\\d{4}\\?passphrase=`));
+    const source = [
+      '-re',
+      '-f',
+      'lavfi',
+      '-i',
+      'testsrc2=size=320x180:rate=25',
+      '-c:v',
+      'libx264',
+      '-preset',
+      'ultrafast',
+    ];
+    await using encoder = ffmpeg([...source, '-g', '50', '-pix_fmt', 'yuv420p', '-f', 'mpegts', url]);
+    await waitFor('it to be live', async () => (await phase()) === 'Live SRT', { timeoutMs: 20_000, everyMs: 200 });
+    await kubectl('-n', TENANT, 'delete', 'lstream', name, '--timeout=30s');
+    await encoder.wait(20_000);
+    await waitFor('the Service of dedicated ports to be gone', async () => {
+      const services = await kubectl('-n', NAMESPACE, 'get', 'service', '-o', 'name');
+      return !services.includes('dedicated');
+    });
   });
 });
 
