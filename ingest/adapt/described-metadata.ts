@@ -1,32 +1,46 @@
 import { describeCodec } from '../codec/describe.ts';
-import { type Codec, type ConfigEvent, isVideoTrack, type MetadataEvent, trackId } from '../media/media-event.ts';
+import {
+  type Codec,
+  type ConfigEvent,
+  isVideoTrack,
+  type MetadataEvent,
+  type Track,
+  trackId,
+} from '../media/media-event.ts';
 import { fourCcNumber } from '../protocol/flv/four-cc.ts';
 import { audioFourCcOf, videoFourCcOf } from './codec-four-cc.ts';
 import { encodeMetadata } from './data-message.ts';
 
 /**
- * onMetaData for a publisher that sends none, as RTMP players expect it: which kinds of track there are, and of the first of each kind what
- * its configuration says.
+ * onMetaData for a publisher that sends none, as RTMP players expect it: which kinds of track there are, and once all of them are configured,
+ * what the first of each kind holds. Undefined in between.
  */
 export function describedMetadata(
-  kinds: { readonly hasVideo: boolean; readonly hasAudio: boolean },
-  configs: readonly ConfigEvent[],
-): MetadataEvent {
-  const values = new Map<string, unknown>(Object.entries(kinds));
-  for (const { track, codec, record } of configs) {
-    if (trackId(track) !== 0 || typeof codec !== 'string') continue;
-    const { width, height, fps, sampleRate, channels } = describeCodec(codec, record) ?? {};
-    const facts = isVideoTrack(track)
-      ? { width, height, framerate: fps, videocodecid: videoCodecId(codec) }
-      : {
-          audiosamplerate: sampleRate,
-          audiochannels: channels,
-          stereo: channels === 2,
-          audiocodecid: audioCodecId(codec),
-        };
-    for (const [key, value] of Object.entries(facts)) if (value !== undefined) values.set(key, value);
-  }
+  tracks: readonly { readonly track: Track; readonly config: ConfigEvent | undefined }[],
+): MetadataEvent | undefined {
+  const configs = tracks.flatMap(({ config }) => config ?? []);
+  const isComplete = configs.length === tracks.length;
+  if (!isComplete && configs.length > 0) return undefined;
+  const values = new Map<string, unknown>([
+    ['hasVideo', tracks.some(({ track }) => isVideoTrack(track))],
+    ['hasAudio', tracks.some(({ track }) => !isVideoTrack(track))],
+  ]);
+  for (const config of configs) if (trackId(config.track) === 0) addFacts(values, config);
   return encodeMetadata(values);
+}
+
+function addFacts(values: Map<string, unknown>, { track, codec, record }: ConfigEvent): void {
+  if (typeof codec !== 'string') return;
+  const { width, height, fps, sampleRate, channels } = describeCodec(codec, record) ?? {};
+  const facts = isVideoTrack(track)
+    ? { width, height, framerate: fps, videocodecid: videoCodecId(codec) }
+    : {
+        audiosamplerate: sampleRate,
+        audiochannels: channels,
+        stereo: channels === 2,
+        audiocodecid: audioCodecId(codec),
+      };
+  for (const [key, value] of Object.entries(facts)) if (value !== undefined) values.set(key, value);
 }
 
 /** FLV's number where it has one, else the FourCC's (Enhanced RTMP v2). */

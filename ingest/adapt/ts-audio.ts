@@ -1,7 +1,8 @@
 import { TICKS_PER_SECOND } from '../media/media-event.ts';
 import type { PesUnit } from '../protocol/mpegts/pes.ts';
+import type { TrackOutput } from './track-output.ts';
 import type { AudioFrame, AudioSyntax } from './ts-audio-syntax.ts';
-import type { TrackOutput, TsTrack } from './ts-track.ts';
+import type { TsTrack } from './ts-track.ts';
 
 /** Audio whose frames begin with a sync word: finds them, also where they straddle PES packets, and gives each its time. */
 export class FramedAudioTrack implements TsTrack {

@@ -2,7 +2,8 @@ import { findNalUnits } from '../codec/annex-b.ts';
 import { av1RecordFrom, isAv1Key, withoutTemporalDelimiter } from '../codec/av1.ts';
 import { rbspOf } from '../codec/nal-units.ts';
 import type { PesUnit } from '../protocol/mpegts/pes.ts';
-import type { TrackOutput, TsTrack } from './ts-track.ts';
+import type { TrackOutput } from './track-output.ts';
+import type { TsTrack } from './ts-track.ts';
 
 /**
  * AV1, one temporal unit a PES packet. AOM's draft ("Carriage of AV1 in MPEG-2 TS") puts start codes before the OBUs and emulation prevention

@@ -4,7 +4,8 @@ import { readOpusUnit } from '../protocol/mpegts/opus-unit.ts';
 import type { PesUnit } from '../protocol/mpegts/pes.ts';
 import type { Descriptor } from '../protocol/mpegts/psi.ts';
 import { opusChannelCode } from '../protocol/mpegts/stream-kind.ts';
-import type { TrackOutput, TsTrack } from './ts-track.ts';
+import type { TrackOutput } from './track-output.ts';
+import type { TsTrack } from './ts-track.ts';
 
 const TICKS_PER_SAMPLE = TICKS_PER_SECOND / OPUS_SAMPLE_RATE;
 /** What the channel configuration is where the program does not say. */

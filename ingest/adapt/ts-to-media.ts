@@ -1,4 +1,4 @@
-import { audioTrack, type EndCause, isVideoTrack, type Track, videoTrack } from '../media/media-event.ts';
+import { audioTrack, type EndCause, type Track, videoTrack } from '../media/media-event.ts';
 import type { TransportSink } from '../media/publication.ts';
 import { TsDemuxer, type TsHandler, type TsStream } from '../protocol/mpegts/demuxer.ts';
 import { PACKET_BYTES, PacketSync } from '../protocol/mpegts/packet.ts';
@@ -6,9 +6,10 @@ import type { PesUnit } from '../protocol/mpegts/pes.ts';
 import { isVideoKind } from '../protocol/mpegts/stream-kind.ts';
 import type { ProtocolFault } from '../protocol/protocol-error.ts';
 import { describedMetadata } from './described-metadata.ts';
-import { TsClock } from './ts-clock.ts';
+import { SourceClock } from './source-clock.ts';
+import { type TrackHost, TrackOutput } from './track-output.ts';
 import { isEntryPacket } from './ts-entry.ts';
-import { type TrackHost, TrackOutput, type TsTrack } from './ts-track.ts';
+import type { TsTrack } from './ts-track.ts';
 import { openTsTrack } from './ts-tracks.ts';
 
 /**
@@ -44,7 +45,7 @@ export class TsToMedia {
     this.#demuxer = new TsDemuxer(this.#handler());
     this.#host = {
       sink,
-      clock: new TsClock((gap) => sink.onEvent(gap)),
+      clock: new SourceClock((gap) => sink.onEvent(gap)),
       onSkipped: options.onSkipped,
       onConfigured: () => this.#describe(),
     };
@@ -141,13 +142,7 @@ export class TsToMedia {
 
   /** Says which kinds of track there are, and what they hold once all are configured. */
   #describe(): void {
-    const outputs = [...this.#tracks.values()].map(({ output }) => output);
-    const configs = outputs.flatMap(({ config }) => config ?? []);
-    const isComplete = configs.length === outputs.length;
-    const hasVideo = outputs.some(({ track }) => isVideoTrack(track));
-    const hasAudio = outputs.some(({ track }) => !isVideoTrack(track));
-    if (isComplete || configs.length === 0) {
-      this.#sink.onEvent(describedMetadata({ hasVideo, hasAudio }, isComplete ? configs : []));
-    }
+    const event = describedMetadata([...this.#tracks.values()].map(({ output }) => output));
+    if (event !== undefined) this.#sink.onEvent(event);
   }
 }

@@ -1,9 +1,10 @@
 import type { TsStream } from '../protocol/mpegts/demuxer.ts';
+import type { TrackOutput } from './track-output.ts';
 import { FramedAudioTrack } from './ts-audio.ts';
 import { ADTS, ac3Syntax, latmSyntax, MPEG_AUDIO } from './ts-audio-syntax.ts';
 import { Av1Track } from './ts-av1.ts';
 import { OpusTrack } from './ts-opus.ts';
-import type { TrackOutput, TsTrack } from './ts-track.ts';
+import type { TsTrack } from './ts-track.ts';
 import { NalTrack } from './ts-video.ts';
 
 /** What reads a stream of this kind. */

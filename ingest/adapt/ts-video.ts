@@ -4,7 +4,8 @@ import { h264RecoveryFrames, NAL_SYNTAX, type NalCodec, type NalSyntax } from '.
 import { ParameterCollection } from '../codec/parameter-collection.ts';
 import { TICKS_PER_SECOND } from '../media/media-event.ts';
 import type { PesUnit } from '../protocol/mpegts/pes.ts';
-import type { TrackOutput, TsTrack } from './ts-track.ts';
+import type { TrackOutput } from './track-output.ts';
+import type { TsTrack } from './ts-track.ts';
 
 const H264_SPS = 7;
 const H264_SEI = 6;

@@ -199,6 +199,25 @@ export const PROTOCOL_FAULTS = {
     action: 'skip',
     meaning: 'A form of an audio codec that nothing but a transport stream can carry.',
   },
+  ERR_MATROSKA_LOST: {
+    action: 'skip',
+    meaning: 'Bytes of a Matroska stream were lost: all up to the next cluster was dropped, and the gap declared.',
+  },
+  ERR_MATROSKA_BROKEN: {
+    action: 'skip',
+    meaning:
+      'An element of a Matroska stream cannot be read: all up to the next cluster was dropped, and the gap declared.',
+  },
+  ERR_MATROSKA_TOO_LARGE: {
+    action: 'skip',
+    meaning: 'A block of a Matroska stream has more than 16 MiB, or its description more than 1 MiB.',
+  },
+  ERR_MATROSKA_UNSUPPORTED: {
+    action: 'skip',
+    meaning:
+      'A Matroska track has a codec that is not taken in this container (H.264 and H.265 come as MPEG-TS), is compressed, or laces its frames together.',
+  },
+  ERR_MATROSKA_NO_KEYFRAME: { action: 'skip', meaning: 'A picture came before the first keyframe.' },
 } as const satisfies Record<string, ProtocolFaultSpec>;
 
 /**

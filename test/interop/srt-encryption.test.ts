@@ -1,10 +1,12 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clip } from '../support/clips.ts';
 import { freeUdpPort } from '../support/ports.ts';
 import { completeRecording } from '../support/recording.ts';
-import { type Server, startServer } from '../support/server.ts';
+import { type Server, srtUrl, startServer } from '../support/server.ts';
+import { SrtCaller } from '../support/srt-caller.ts';
 import { publishSrt, refusalOf, srtLiveTransmit } from '../support/srt-programs.ts';
 import { TempDir } from '../support/temp-dir.ts';
 
@@ -16,6 +18,8 @@ const PASSPHRASES = {
 } as const;
 const ENCRYPTIONS = ['Required', 'Optional', 'Disabled'] as const;
 const KEY_LENGTHS = [16, 24, 32] as const;
+/** Of the paths that the file does not name. */
+const SHARED = { passphrase: PASSPHRASES.right };
 /** Clips have 25 frames a second: a few of them are proof enough. */
 const FRAMES = 5;
 
@@ -75,7 +79,7 @@ describe.concurrent('passphrases of libsrt callers', () => {
     writeFileSync(dir.join('passphrases.json'), JSON.stringify(passphrases));
     const paths = Object.fromEntries(ROWS.map(({ path, encryption }) => [path, { encryption }]));
     server = await startServer({
-      args: ['--srt-passphrase-file', dir.join('passphrases.json')],
+      args: ['--srt-passphrase-file', dir.join('passphrases.json'), '--srt-passphrase', SHARED.passphrase],
       env: { HEADWATER_SRT_PATHS: JSON.stringify(paths) },
     });
   });
@@ -118,9 +122,64 @@ describe.concurrent('passphrases of libsrt callers', () => {
     },
   );
 
+  it.each([
+    { secret: 'right', reject: undefined },
+    { secret: 'wrong', reject: 1010 },
+    { secret: 'none', reject: 1011 },
+  ] as const)('a viewer with passphrase $secret, as a publisher is', async ({ secret, reject }) => {
+    const row = ROWS.find(
+      (each) => each.encryption === 'Required' && each.secret === 'right' && each.keyLength === 32,
+    )!;
+    const path = `${row.path}-viewed-${secret}`;
+    await using publisher = await SrtCaller.connect(server.ports.srt, { streamId: `publish:${path}`, ...SHARED });
+    const options = secret === 'none' ? {} : { passphrase: PASSPHRASES[secret] };
+    await using viewer = srtLiveTransmit(server.srt(`read:${path}`, options), 'file://con', { args: ['-a:no'] });
+    if (reject === undefined) {
+      await server.waitForLog('Subscriber added', { stream_key: path });
+      expect(viewer.exit).toBeUndefined();
+    } else {
+      await server.waitForLog('SRT caller refused', { stream_id: `read:${path}`, reject });
+      await viewer.wait();
+      expect(refusalOf(viewer)).toBeDefined();
+    }
+    await publisher.close();
+  });
+
   it('says no passphrase anywhere', () => {
     const said = JSON.stringify(server.log.records) + server.process.stderr;
     for (const passphrase of Object.values(PASSPHRASES)) expect(said).not.toContain(passphrase);
+  });
+});
+
+describe.concurrent('our caller at a listener of libsrt', () => {
+  const wrong = { code: 'ERR_SRT_REFUSED', message: expect.stringContaining('badSecret (1010)') };
+  const unsecure = { code: 'ERR_SRT_REFUSED', message: expect.stringContaining('unsecure (1011)') };
+
+  it.each([
+    { listener: 'none', caller: 'none', outcome: undefined },
+    { listener: 'none', caller: 'right', outcome: unsecure },
+    { listener: 'right', caller: 'right', outcome: undefined },
+    { listener: 'right', caller: 'wrong', outcome: wrong },
+    { listener: 'right', caller: 'none', outcome: unsecure },
+  ] as const)('its passphrase: $listener, ours: $caller', async ({ listener, caller, outcome }) => {
+    const port = await freeUdpPort();
+    const secret = (of: 'none' | 'right' | 'wrong') => (of === 'none' ? {} : { passphrase: PASSPHRASES[of] });
+    const url = srtUrl(port, { mode: 'listener', ...secret(listener) });
+    const pieces: Buffer[] = [];
+    await using program = srtLiveTransmit(url, 'file://con', {
+      args: ['-a:no'],
+      onStdout: (data) => pieces.push(data),
+    });
+    const connecting = SrtCaller.connect(port, { ...secret(caller), keyLength: 24, timeoutMs: 10_000 });
+    if (outcome !== undefined) return void (await expect(connecting).rejects.toMatchObject(outcome));
+    await using own = await connecting;
+    const message = Buffer.alloc(1316, 'sent by our caller ');
+    expect(own.send(message)).toBe(true);
+    await expect.poll(() => own.statistics().pktSndBuf).toBe(0);
+    await delay(300);
+    await own.close();
+    await program.wait();
+    expect(Buffer.concat(pieces).equals(message)).toBe(true);
   });
 });
 

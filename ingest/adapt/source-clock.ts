@@ -36,7 +36,7 @@ export class ClockLane {
  * Unwraps the 33-bit times of all tracks of a transport stream onto one clock that goes on: through wraps, pauses, loops of a file and clocks
  * that are set. The first time stays as it is, so that without jumps our times are the source's. After a jump all tracks have one new offset.
  */
-export class TsClock {
+export class SourceClock {
   readonly #onGap: (gap: GapEvent) => void;
   #run: Run | undefined;
   /** The run before the last jump: of two tracks one may still be on it for a while. */
