@@ -55,7 +55,7 @@ const streamReport = z.object({
   path: z.string().max(256),
   /** Revision of the StreamConfig that is obeyed; null: none. */
   revision: z.string().max(64).nullable(),
-  /** Why a newer StreamConfig is not obeyed; null: the newest seen is. */
+  /** Why a StreamConfig newer than `revision`, or a part of that one (its port), is not obeyed; null: all of the newest seen is. */
   refusal: z.string().max(1024).nullable(),
   publisher: publisher.nullable(),
   /** Null: nothing is or was recorded that is not wholly in the store. */

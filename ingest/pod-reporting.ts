@@ -2,6 +2,7 @@ import type { Config } from './config/schema.ts';
 import type { LifecycleFeed } from './observe/lifecycle-feed.ts';
 import type { Recording } from './recording.ts';
 import type { Hub } from './relay/hub.ts';
+import type { DedicatedPorts } from './serve/dedicated-ports.ts';
 import type { Route } from './serve/http-server.ts';
 import { internalRoute } from './serve/internal-route.ts';
 import { PodReports } from './serve/pod-reports.ts';
@@ -15,12 +16,13 @@ export interface ReportedParts {
   readonly feed: LifecycleFeed;
   readonly meters: StreamMeters;
   readonly recording: Recording | undefined;
+  readonly dedicatedPorts: DedicatedPorts;
 }
 
 /** What a pod tells the operator of its pool, and where it is asked; undefined without a pool. */
 export function podReporting(
   streams: Streams,
-  { config, hub, feed, meters, recording }: ReportedParts,
+  { config, hub, feed, meters, recording, dedicatedPorts }: ReportedParts,
 ): { readonly reports: PodReports; readonly routes: readonly Route[] } | undefined {
   const { pod, set, tombstones } = streams;
   if (pod === undefined) return undefined;
@@ -31,7 +33,7 @@ export function podReporting(
     meterOf: (pub) => meters.of(pub),
     recorded: () => recording?.reports.owners ?? [],
     recordings: (uid) => recording?.reports.reports(uid) ?? new Map(),
-    ...{ set, tombstones, hub, feed },
+    ...{ set, tombstones, hub, feed, dedicatedPorts },
   });
   const route = internalRoute(
     reports,

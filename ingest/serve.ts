@@ -117,7 +117,8 @@ export async function serve(config: Config, log: Log, version: string): Promise<
     isReady: () => isReady && streams.isLoaded && !streams.isDraining,
     metrics: async () => ({ contentType: metrics.contentType, body: await metrics.text() }),
   };
-  const reporting = podReporting(streams, { config, hub, feed, meters, recording });
+  const ownPorts = stack.use(dedicatedPorts(srt, config, log));
+  const reporting = podReporting(streams, { config, hub, feed, meters, recording, dedicatedPorts: ownPorts });
   if (reporting !== undefined) stack.use(reporting.reports);
   const probes = stack.use(
     new HttpServer([healthRoute(health), ...(reporting?.routes ?? [])], { log, meter: metrics, limits: config.limits }),
@@ -134,7 +135,7 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   }
   if (config.srt.listen) ports.srt = await srt.listen(config.srt.listen);
   for (const { listen: own, path } of config.srt.ports) await srt.listen(own, path);
-  if (streams.pod !== undefined) followDedicatedPorts(streams, stack.use(dedicatedPorts(srt, config, log)));
+  if (streams.pod !== undefined) followDedicatedPorts(streams, ownPorts);
   if (config.http.listen) ports.http = await http.listen(config.http.listen, 'HTTP');
   if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
   const rtmpUrl = baseUrl('rtmp', config.rtmp.listen, ports.rtmp);

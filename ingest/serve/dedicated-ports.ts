@@ -13,7 +13,7 @@ const RETRY_MS = 2000;
 
 /**
  * UDP ports that lead to one stream each, for SRT encoders without a stream id. Follows the configured streams: one change after the
- * other, ports that are left before ports that are taken.
+ * other, ports that are left before ports that are taken. A port that cannot be opened is tried again, and harms no other.
  */
 export class DedicatedPorts implements AsyncDisposable {
   readonly #listeners: PathListeners;
@@ -21,14 +21,31 @@ export class DedicatedPorts implements AsyncDisposable {
   readonly #retryMs: number;
   readonly #wanted = new Map<string, number>();
   readonly #open = new Map<string, number>();
-  readonly #stop = new AbortController();
+  readonly #problems = new Map<string, string>();
+  #problemListener: ((path: string) => void) | undefined;
+  #isStopped = false;
   #isSettled = true;
   #settling: Promise<void> = Promise.resolve();
+  /** While it waits to try again; aborted, it does so at once. */
+  #pause: AbortController | undefined;
 
   constructor(listeners: PathListeners, log: Log, retryMs = RETRY_MS) {
     this.#listeners = listeners;
     this.#log = log;
     this.#retryMs = retryMs;
+  }
+
+  /** Why the port of a path is not open; undefined: it is, or there is none, or it has not been tried yet. */
+  problemOf(path: string): string | undefined {
+    return this.#problems.get(path);
+  }
+
+  /** `listener` is told when there is another problem with the port of a path, or none any more. */
+  onProblem(listener: (path: string) => void): () => void {
+    this.#problemListener = listener;
+    return () => {
+      this.#problemListener = undefined;
+    };
   }
 
   /** What a path leads to has changed; undefined: it leads nowhere. */
@@ -37,18 +54,21 @@ export class DedicatedPorts implements AsyncDisposable {
     if (port === (this.#wanted.get(path) ?? null)) return;
     if (port === null) this.#wanted.delete(path);
     else this.#wanted.set(path, port);
+    this.#setProblem(path, undefined);
+    this.#pause?.abort();
     if (!this.#isSettled) return;
     this.#isSettled = false;
     this.#settling = this.#settle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
+    this.#isStopped = true;
+    this.#pause?.abort();
     await this.#settling;
   }
 
   async #settle(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
+    while (!this.#isStopped) {
       const left = [...this.#open].find(([path, port]) => this.#wanted.get(path) !== port);
       if (left !== undefined) {
         this.#open.delete(left[0]);
@@ -57,9 +77,10 @@ export class DedicatedPorts implements AsyncDisposable {
       }
       const missing = [...this.#wanted].filter(([path]) => !this.#open.has(path));
       if (missing.length === 0) break;
+      this.#pause = new AbortController();
       const opened = await Promise.all(missing.map(([path, port]) => this.#tryToOpen(path, port)));
       if (!opened.includes(false)) continue;
-      await delay(this.#retryMs, undefined, { signal: this.#stop.signal }).catch(() => {});
+      await delay(this.#retryMs, undefined, { signal: this.#pause.signal }).catch(() => {});
     }
     this.#isSettled = true;
   }
@@ -68,10 +89,24 @@ export class DedicatedPorts implements AsyncDisposable {
     try {
       await this.#listeners.listen(port, path);
       this.#open.set(path, port);
+      this.#setProblem(path, undefined);
       return true;
     } catch (error) {
-      this.#log.error({ err: error, stream_key: path, port }, 'dedicated port not opened');
+      if (this.#wanted.get(path) !== port) return false;
+      const problem = `its dedicated UDP port ${port} cannot be opened: ${(error as Error).message}`;
+      if (this.#setProblem(path, problem)) {
+        this.#log.error({ err: error, stream_key: path, port }, 'dedicated port not opened');
+      }
       return false;
     }
+  }
+
+  /** Whether that is news. */
+  #setProblem(path: string, problem: string | undefined): boolean {
+    if (this.#problems.get(path) === problem) return false;
+    if (problem === undefined) this.#problems.delete(path);
+    else this.#problems.set(path, problem);
+    this.#problemListener?.(path);
+    return true;
   }
 }

@@ -11,6 +11,7 @@ import type { LifecycleEvent, LifecycleFeed } from '../observe/lifecycle-feed.ts
 import type { StreamMeter } from '../observe/session-view.ts';
 import type { TrackView } from '../observe/track-meter.ts';
 import type { Hub } from '../relay/hub.ts';
+import type { DedicatedPorts } from './dedicated-ports.ts';
 
 /** What a pod reports from. */
 export interface ReportSources {
@@ -21,6 +22,7 @@ export interface ReportSources {
   readonly tombstones: TombstoneSet;
   readonly hub: Hub;
   readonly feed: LifecycleFeed;
+  readonly dedicatedPorts: Pick<DedicatedPorts, 'problemOf' | 'onProblem'>;
   readonly meterOf: (pub: string) => StreamMeter | undefined;
   /** Streams of which something was or is recorded. */
   readonly recorded: () => Iterable<{ readonly uid: string; readonly path: string }>;
@@ -54,10 +56,11 @@ export class PodReports implements Disposable {
 
   constructor(sources: ReportSources) {
     this.#sources = sources;
-    const { set, tombstones, feed } = sources;
+    const { set, tombstones, feed, dedicatedPorts } = sources;
     this.#unsubscribe = [
       set.onChange(({ path }) => this.#touchPath(path)),
       set.onRefusal((uid) => this.#touch(uid)),
+      dedicatedPorts.onProblem((path) => this.#touchPath(path)),
       tombstones.onChange(() => this.#touch('')),
       feed.subscribe((event) => this.#onEvent(event)),
     ];
@@ -200,7 +203,7 @@ export class PodReports implements Disposable {
     return {
       ...{ uid, path },
       revision: known?.config?.revision ?? null,
-      refusal: known?.refusal?.slice(0, 1024) ?? null,
+      refusal: (known?.refusal ?? this.#sources.dedicatedPorts.problemOf(path))?.slice(0, 1024) ?? null,
       publisher: this.#publisher(uid, path),
       recording: recording ?? null,
     };
