@@ -181,8 +181,17 @@ export const CHART_VALUES = z.strictObject({
   global: anything.optional(),
 });
 
-/** `values.schema.json`: what `helm install`, `upgrade`, `lint` and `template` check values with. */
+/**
+ * `values.schema.json`: what `helm install`, `upgrade`, `lint` and `template` check values with. Nothing in it is required: Helm
+ * has the defaults of values.yaml by then, and takes away what is null, in them (Helm 4) or in what people set.
+ */
 export function chartValuesSchema(): string {
-  const schema = z.toJSONSchema(CHART_VALUES, { target: 'draft-07', io: 'input' });
+  const schema = z.toJSONSchema(CHART_VALUES, {
+    target: 'draft-07',
+    io: 'input',
+    override: ({ jsonSchema }) => {
+      delete jsonSchema.required;
+    },
+  });
   return `${JSON.stringify({ ...schema, title: 'Values of the Headwater chart' }, null, 2)}\n`;
 }

@@ -36,6 +36,14 @@ describe('StreamSrtPolicies', () => {
     expect(passphrases(revoked, EXPIRY - 1)).toEqual(['the present one (3)']);
   });
 
+  it('does not take an empty one: SRT was not offered then', () => {
+    const { previous, ...credentials } = CONFIG.credentials;
+    const offeredSince = { ...CONFIG, credentials: { ...credentials, previous: { ...previous!, srtPassphrase: '' } } };
+    expect(passphrases(offeredSince, EXPIRY - 1)).toEqual(['the present one (3)']);
+    const notOffered = { ...CONFIG, credentials: { ...credentials, previous: null, srtPassphrase: '' } };
+    expect(passphrases(notOffered, EXPIRY - 1)).toEqual([]);
+  });
+
   it('knows only streams that are configured and not being deleted', () => {
     const policies = new StreamSrtPolicies((path) => (path === CONFIG.path ? CONFIG : undefined));
     expect(policies.of('team-a/other')).toBeUndefined();

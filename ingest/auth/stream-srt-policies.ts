@@ -20,11 +20,13 @@ export class StreamSrtPolicies implements SrtPolicies {
   }
 }
 
+/** Those that are set: a stream that offered no SRT before has an empty one, which anybody could come with. */
 function passphrasesOf({ credentials }: StreamConfig, now: number): SrtPassphrase[] {
   const { previous, revokedBelow } = credentials;
-  const current = { passphrase: credentials.srtPassphrase, revision: credentials.revision };
-  if (previous === null || previous.revision < revokedBelow) return [current];
-  const expiresAt = Date.parse(previous.expiresAt);
-  if (expiresAt <= now) return [current];
-  return [current, { passphrase: previous.srtPassphrase, expiresAt, revision: previous.revision }];
+  const all: SrtPassphrase[] = [{ passphrase: credentials.srtPassphrase, revision: credentials.revision }];
+  if (previous !== null && previous.revision >= revokedBelow) {
+    const expiresAt = Date.parse(previous.expiresAt);
+    if (expiresAt > now) all.push({ passphrase: previous.srtPassphrase, expiresAt, revision: previous.revision });
+  }
+  return all.filter(({ passphrase }) => passphrase !== '');
 }

@@ -92,6 +92,16 @@ describe('the chart', () => {
     await expect(renderChart({ set: [set] })).rejects.toThrow(message);
   });
 
+  it('takes null for nothing', async () => {
+    const set = [
+      'store.endpoint=null',
+      'ingest.publicHost=null',
+      'ingest.publicPorts.rtmp=null',
+      'spool.maxBytes=null',
+    ];
+    expect((await renderChart({ set })).length).toBe((await renderChart()).length);
+  });
+
   it('has a value for every key of its schema, and a comment in front of every group', () => {
     const text = readFileSync(path.join(CHART, 'values.yaml'), 'utf8');
     const values = CHART_VALUES.parse(parse(text));

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ANNOTATIONS, CONFIG_KEY, HEARTBEAT, heartbeatLeaseName } from '../../crds/names.ts';
 import type { StreamConfig } from '../../crds/stream-config.ts';
+import { refreshEvery } from '../../ingest/protocol/srt/connection-keys.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import { microTime, readLease, writeLease } from '../../kube/lease.ts';
 import { EVENTS, LEASES, SECRETS } from '../../kube/resource.ts';
@@ -12,6 +14,8 @@ import { hasCondition, KubeApiRun, type StreamObject } from '../support/kube/kub
 import { LivePublisher } from '../support/kube/live-publisher.ts';
 import type { OperatorReplica } from '../support/kube/operator-replica.ts';
 import type { Release } from '../support/kube/release.ts';
+import { SrtCaller } from '../support/srt-caller.ts';
+import { tsClip } from '../support/ts-clips.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const TENANT = 'team-a';
@@ -35,7 +39,7 @@ let pod: IngestPod;
 beforeAll(async () => {
   run = await KubeApiRun.start('rotation', { addresses: 1 });
   await run.plane.kubectl('create', 'namespace', TENANT);
-  release = await run.install();
+  release = await run.install({ set: ['streams.protocols={RTMP,SRT}'] });
   proxy = await ApiProxy.start(run.plane);
   operator = await startOperator();
   pod = await release.ingest(0, run.addresses[0]!);
@@ -164,6 +168,76 @@ describe('a rotation', () => {
   });
 });
 
+describe('a rotation over SRT', () => {
+  /** Packets after which the caller takes a new session key: it wraps it with the passphrase that it came with. */
+  const REFRESH = refreshEvery(200);
+
+  const call = (name: string, passphrase: string) =>
+    SrtCaller.connect(10_080, {
+      ...{ host: pod.address, streamId: `publish:${TENANT}/${name}`, passphrase, keyLength: 32, refresh: REFRESH },
+    });
+
+  async function passphrases(name: string): Promise<{ readonly current: string; readonly previous: string }> {
+    const { data } = await run.client.get<Secret>(SECRETS, { namespace: TENANT, name: `${name}-ingest` });
+    return { current: decode(data.srtPassphrase), previous: decode(data.previousSrtPassphrase) };
+  }
+
+  it('keeps who is live, through its own new session keys too, lets the former passphrase in until the overlap ends', async () => {
+    const ts = readFileSync(await tsClip('h264-small'));
+    const spec = {
+      credentials: { rotation: { overlap: '3s' } },
+      ingest: { protocols: ['SRT'], onDuplicate: 'TakeOver' },
+    };
+    await ready('srt', spec);
+    const { current: former } = await passphrases('srt');
+    expect(former).toMatch(/^[\w-]{32}$/);
+    await using live = await call('srt', former);
+    let sent = 0;
+    const sending = setInterval(() => {
+      const from = (sent++ * 1316) % (ts.length - 1316);
+      if (!live.isClosed) live.send(ts.subarray(from - (from % 188), from - (from % 188) + 1316));
+    }, 5);
+    try {
+      await waitFor('it to be live', async () => hasCondition(await stream('srt'), 'Live'));
+      await rotate('srt', { generation: 1 });
+      await waitFor('the new passphrase', async () => (await passphrases('srt')).previous === former);
+      await waitFor('the end of the overlap', async () => (await passphrases('srt')).previous === '');
+      await waitFor('the pod to have heard', async () => hasCondition(await stream('srt'), 'Programmed'));
+      // More than two new session keys, each wrapped with a passphrase that nobody else may use any more.
+      const before = sent;
+      await waitFor('new session keys', () => sent > before + 500);
+      expect(live.isClosed).toBe(false);
+      await waitFor('media to arrive', async () => (await stream('srt')).status?.publisher?.protocol === 'SRT');
+      await expect(call('srt', former)).rejects.toMatchObject({ code: 'ERR_SRT_REFUSED' });
+      expect(live.isClosed).toBe(false);
+    } finally {
+      clearInterval(sending);
+    }
+    await using next = await call('srt', (await passphrases('srt')).current);
+    expect(next.isClosed).toBe(false);
+  });
+
+  it('lets both passphrases in within the overlap, and revokePrevious closes who came with the former one', async () => {
+    const { current: former } = await ready('srt-2', { credentials: { rotation: { overlap: '1h' } } }).then(() =>
+      passphrases('srt-2'),
+    );
+    await rotate('srt-2', { generation: 1 });
+    const { current } = await waitFor('the new passphrase', async () => {
+      const now = await passphrases('srt-2');
+      return now.previous === former && now;
+    });
+    await (await call('srt-2', current))[Symbol.asyncDispose]();
+    await waitFor('its end', async () => hasCondition(await stream('srt-2'), 'Live', 'False'), { timeoutMs: 30_000 });
+    await using live = await call('srt-2', former);
+    await waitFor('it to be live', async () => (await stream('srt-2')).status?.credentials?.previousInUse === true);
+    const asked = performance.now();
+    await rotate('srt-2', { revokePrevious: true });
+    await live.closed;
+    expect(performance.now() - asked).toBeLessThan(REVOKED_MS);
+    await expect(call('srt-2', former)).rejects.toMatchObject({ code: 'ERR_SRT_REFUSED' });
+  });
+});
+
 describe('a Secret of the user', () => {
   const secretOf = (name: string, data: Readonly<Record<string, string>>): object => ({
     apiVersion: 'v1',
@@ -174,7 +248,10 @@ describe('a Secret of the user', () => {
   });
 
   it('is where keys come from; an edit is a rotation; a bad one keeps the key in force and says so', async () => {
-    await run.client.create(SECRETS, secretOf('mine', { rtmpKey: 'my-first-key' }) as KubeObject);
+    await run.client.create(
+      SECRETS,
+      secretOf('mine', { rtmpKey: 'my-first-key', srtPassphrase: 'my-passphrase' }) as KubeObject,
+    );
     const { key } = await ready('owned', { credentials: { secretRef: { name: 'mine' }, rotation: { overlap: '1h' } } });
     expect(key).toBe('my-first-key');
     await using live = await publish('owned', key);
@@ -208,7 +285,10 @@ describe('a Secret of the user', () => {
     );
     await live[Symbol.asyncDispose]();
     expect(await isLetIn('owned', 'my-second-key')).toBe(true);
-    await run.client.create(SECRETS, secretOf('mine', { rtmpKey: 'my-third-key' }) as KubeObject);
+    await run.client.create(
+      SECRETS,
+      secretOf('mine', { rtmpKey: 'my-third-key', srtPassphrase: 'my-passphrase' }) as KubeObject,
+    );
     await waitFor('it to be well again', async () => hasCondition(await stream('owned'), 'Ready'));
     expect((await shown('owned')).current).toBe('my-third-key');
   });
@@ -220,7 +300,10 @@ describe('a Secret of the user', () => {
       return hasCondition(now, 'CredentialsReady', 'False') && now;
     });
     expect(hasCondition(found, 'Programmed', 'False')).toBe(true);
-    await run.client.create(SECRETS, secretOf('not-there', { rtmpKey: 'here-it-is' }) as KubeObject);
+    await run.client.create(
+      SECRETS,
+      secretOf('not-there', { rtmpKey: 'here-it-is', srtPassphrase: 'my-passphrase' }) as KubeObject,
+    );
     await waitFor('it to be ready', async () => hasCondition(await stream('waiting'), 'Ready'));
     expect((await shown('waiting')).current).toBe('here-it-is');
   });
