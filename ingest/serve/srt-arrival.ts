@@ -267,6 +267,7 @@ export class SrtArrival {
         ticket,
         log: this.#log,
         meter,
+        now,
         onEnded: () => {
           onSessionEnded(localSocketId);
           listener.handshake.forget(request, now());
