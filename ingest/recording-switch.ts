@@ -26,10 +26,13 @@ export class RecordingSwitch implements MediaSink {
   #sink: MediaSink | undefined;
   /** The policy in force, as text. */
   #policy: string | undefined;
+  /** Of the newest recording, epoch ms. */
+  #startedAt: number;
 
   constructor(info: PublicationInfo, host: SwitchHost) {
     this.#info = info;
     this.#host = host;
+    this.#startedAt = info.startedAt.getTime();
     this.#begin(info, host.policyOf(info));
   }
 
@@ -45,7 +48,9 @@ export class RecordingSwitch implements MediaSink {
     if (textOf(policy) === this.#policy) return;
     this.#sink?.onEvent({ kind: 'end', cause: 'unpublish' });
     // Names of segments have the publication's in them, and those of this one are taken.
-    this.#begin({ ...this.#info, pub: randomPub(), startedAt: new Date() }, policy);
+    // A recording is called after the second that it began in: two of one publication must not meet in one folder.
+    this.#startedAt = Math.max(Date.now(), this.#startedAt + 1000);
+    this.#begin({ ...this.#info, pub: randomPub(), startedAt: new Date(this.#startedAt) }, policy);
     for (const event of this.#configs.values()) this.#sink?.onEvent(event);
     for (const event of this.#trackMetadata.values()) this.#sink?.onEvent(event);
     if (this.#metadata !== undefined) this.#sink?.onEvent(this.#metadata);

@@ -41,12 +41,18 @@ export class SourceClock {
   #run: Run | undefined;
   /** The run before the last jump: of two tracks one may still be on it for a while. */
   #earlier: Run | undefined;
+  #first = Number.NEGATIVE_INFINITY;
   #newest = Number.NEGATIVE_INFINITY;
   #lastArrival = 0;
   #flag = 0;
 
   constructor(onGap: (gap: GapEvent) => void) {
     this.#onGap = onGap;
+  }
+
+  /** Our time of the first frame; -∞ before it. */
+  get first(): number {
+    return this.#first;
   }
 
   /** Our newest time of any track; -∞ before the first. */
@@ -73,6 +79,7 @@ export class SourceClock {
     const dts = lane.at === undefined ? at : Math.max(lane.at, at);
     if (lane.at !== undefined && dts > lane.at) lane.step = dts - lane.at;
     lane.at = dts;
+    if (this.#first === Number.NEGATIVE_INFINITY) this.#first = dts;
     if (dts > this.#newest) this.#newest = dts;
     return ticks(dts);
   }

@@ -82,7 +82,7 @@ export class TrackOutput {
     if (this.#lostFrom !== undefined) return;
     const { clock } = this.#host;
     const known = source === undefined ? undefined : clock.locate(this.#lane, source);
-    const next = this.#lane.at === undefined ? clock.newest : this.#lane.at + 1;
+    const next = this.#lane.at === undefined ? clock.first : this.#lane.at + 1;
     this.#lostFrom = known ?? next;
   }
 
@@ -97,8 +97,8 @@ export class TrackOutput {
 
   #declareLoss(to: number, before: number | undefined): void {
     if (this.#lostFrom === undefined) return;
-    // A clock that was set in between may have left it behind.
-    const from = before === undefined ? this.#lostFrom : Math.max(this.#lostFrom, before);
+    // Nothing is missing before the first frame of all; and a clock that was set in between may have left it behind.
+    const from = Math.max(this.#lostFrom, before ?? this.#host.clock.first);
     this.#lostFrom = undefined;
     if (Number.isFinite(from) && to > from) {
       this.#host.sink.onEvent({ kind: 'gap', from: ticks(from), to: ticks(to), cause: 'loss' });

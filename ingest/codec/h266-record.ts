@@ -2,7 +2,6 @@ import { BitReader } from '../bytes/bit-reader.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { attempt } from './attempt.ts';
 import { rbspOf } from './nal-units.ts';
-import { readCroppedSize } from './sps-fields.ts';
 
 const VPS = 14;
 const SPS = 15;
@@ -72,11 +71,12 @@ function readFormat(rbsp: Buffer) {
   r.skip(32 * subProfiles);
   r.skip(1);
   if (r.flag()) r.skip(1);
-  const size = readCroppedSize(r, chroma);
-  if (size === undefined) return undefined;
+  const width = r.ue();
+  const height = r.ue();
+  if (r.flag()) for (let i = 0; i < 4; i++) r.ue(); // conformance window: the record has the coded size
   const hasSubpictures = r.flag();
   return {
-    ...{ subLayers: subLayersMinus1 + 1, chroma, profileTierLevel, constraints, levelsPresent, levels, ...size },
+    ...{ subLayers: subLayersMinus1 + 1, chroma, profileTierLevel, constraints, levelsPresent, levels, width, height },
     subProfiles: rbsp.subarray(subProfilesAt, subProfilesAt + 4 * subProfiles),
     depth: hasSubpictures ? USUAL_DEPTH : r.ue() & 7,
   };

@@ -287,6 +287,7 @@ export class SrtArrival {
         ticket,
         log: this.#log,
         meter,
+        now,
         onEnded: () => {
           onSessionEnded(localSocketId);
           listener.handshake.forget(request, now());

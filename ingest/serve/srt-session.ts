@@ -43,6 +43,8 @@ export interface SrtSessionOptions {
   readonly ticket: AddressTicket;
   readonly log: Log;
   readonly meter: Meter;
+  /** µs. */
+  readonly now: () => number;
   readonly onEnded: () => void;
 }
 
@@ -55,6 +57,7 @@ export class SrtSession implements SrtConnectionHandler {
   readonly #warnings: SrtWarnings;
   #role: SrtRole | undefined;
   #counted: ConnectionStatistics;
+  #isEnded = false;
 
   constructor(options: SrtSessionOptions, from: { readonly address: string; readonly port: number }) {
     this.#options = options;
@@ -201,13 +204,18 @@ export class SrtSession implements SrtConnectionHandler {
   }
 
   #end(reason: CloseReason): void {
-    const { log, ticket, onEnded } = this.#options;
-    const role = this.#role;
-    if (role === undefined) return;
+    const { log, ticket, now, onEnded } = this.#options;
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#role?.onClosed(reason);
     this.#role = undefined;
-    role.onClosed(reason);
     ticket.close();
-    log.info({ reason }, 'Connection closed');
+    this.#report(now());
+    const { pktRecv, pktRcvLoss, pktRcvDrop, pktSent, pktSndLoss, pktSndDrop } = this.#counted;
+    const counts = this.isViewer
+      ? { packets: pktSent, lost: pktSndLoss, dropped: pktSndDrop }
+      : { packets: pktRecv, lost: pktRcvLoss, dropped: pktRcvDrop };
+    log.info({ reason, ...counts }, 'Connection closed');
     onEnded();
   }
 }

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkout } from '../readme/checkout.ts';
-import { type CommandBlock, commandBlocks } from '../readme/command-blocks.ts';
+import { type CommandBlock, commandBlocks, section } from '../readme/command-blocks.ts';
 import { expectDecodes, probe, runFfmpeg } from '../support/ffmpeg.ts';
 import { ReleaseCluster } from '../support/kube/release-cluster.ts';
 import type { TestProcess } from '../support/process.ts';
 import type { TempDir } from '../support/temp-dir.ts';
 import { waitFor } from '../support/wait-for.ts';
 
-const GUIDE = readFileSync(join(import.meta.dirname, '../../docs/kubernetes.md'), 'utf8');
+const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
 const INPUT_SECONDS = 20;
 /** How long a player is watched playing. */
 const WATCH_MS = 4000;
@@ -34,10 +34,9 @@ afterAll(async () => {
   clone?.[Symbol.dispose]();
 }, 120_000);
 
-/** The commands of the guide's first section, in their order. */
+/** The commands of its section about Kubernetes, in their order. */
 function quickStart(): CommandBlock[] {
-  const section = GUIDE.slice(GUIDE.indexOf('\n## Quick start'));
-  return commandBlocks(section.slice(0, section.indexOf('\n## ', 5))).filter(({ isRun }) => isRun);
+  return commandBlocks(section(README, 'On Kubernetes')).filter(({ isRun }) => isRun);
 }
 
 const shell = (text: string): TestProcess =>

@@ -22,3 +22,11 @@ export function commandBlocks(markdown: string): CommandBlock[] {
   }
   return blocks;
 }
+
+/** A section of second level with its heading. @throws Error where there is none of this name */
+export function section(markdown: string, heading: string): string {
+  const from = markdown.indexOf(`\n## ${heading}\n`);
+  if (from < 0) throw new Error(`there is no section ${heading}`);
+  const to = markdown.indexOf('\n## ', from + 1);
+  return markdown.slice(from, to < 0 ? undefined : to);
+}

@@ -46,6 +46,8 @@ interface Lane {
   counter: number;
   /** The last packet was filled up: the unit in it ends there. */
   isPadded: boolean;
+  /** No packet has come since some were lost, which may be of this PID. */
+  isUncertain: boolean;
 }
 
 /** A PID that carries tables. */
@@ -107,12 +109,17 @@ export class TsDemuxer {
     }
   }
 
-  /** Up to `bytes` bytes are missing here. So many that a continuity counter may come round cost every unit that is under way. */
+  /**
+   * Up to `bytes` bytes are missing here. Continuity counters tell whose they were, but not of streams that had not begun; and where so many
+   * are missing that a counter may have come round, every unit that is under way is lost.
+   */
   lost(bytes: number): void {
     for (const table of this.#tables.values()) table.sections.reset();
     // One packet may be cut at either end.
-    if (bytes + 2 * (PACKET_BYTES - 1) < COUNTER_CYCLE * PACKET_BYTES) return;
+    const mayComeRound = bytes + 2 * (PACKET_BYTES - 1) >= COUNTER_CYCLE * PACKET_BYTES;
     for (const lane of this.#lanes) {
+      lane.isUncertain = true;
+      if (!mayComeRound && lane.counter >= 0) continue;
       lane.counter = -1;
       lane.assembler.damage('ERR_TS_CONTINUITY');
     }
@@ -120,7 +127,10 @@ export class TsDemuxer {
 
   /** Nothing follows. */
   end(): void {
-    for (const { assembler, isPadded } of this.#lanes) assembler.end(isPadded);
+    for (const { assembler, isPadded, isUncertain } of this.#lanes) {
+      if (isUncertain) assembler.damage('ERR_TS_CONTINUITY');
+      else assembler.end(isPadded);
+    }
   }
 
   #media(lane: Lane, bytes: Buffer, at: number): void {
@@ -156,6 +166,7 @@ export class TsDemuxer {
     }
     lane.counter = counter;
     lane.isPadded = isPadded;
+    lane.isUncertain = false;
     if ((control & 0xc0) !== 0) {
       lane.assembler.damage('ERR_TS_SCRAMBLED');
       return;
@@ -280,7 +291,7 @@ export class TsDemuxer {
     const assembler = isVideo
       ? new PesAssembler(handler, 'next', VIDEO_BLOCK_BYTES)
       : new PesAssembler(handler, 'counted', AUDIO_BLOCK_BYTES);
-    return { stream, assembler, isVideo, counter: -1, isPadded: false };
+    return { stream, assembler, isVideo, counter: -1, isPadded: false, isUncertain: false };
   }
 
   #watchTables(pid: number): void {
