@@ -13,12 +13,6 @@ import packageJson from './package.json' with { type: 'json' };
 // Read once, before the first asynchronous use of the pool: a disk that stalls every write for a second must leave threads for the others.
 process.env.UV_THREADPOOL_SIZE ??= '16';
 
-// Media lies outside of V8's heap, which is small: left alone, V8 collects all of it twice a second for every few megabytes of media
-// that were kept for a moment, a third of what recording costs. So the heap may grow to three times what lives in it.
-setFlagsFromString('--heap-growing-percent=200');
-// Without this, V8 adds media to a limit of its own that the heap's growth does not move, and collects whenever that is reached.
-setFlagsFromString('--external-memory-accounted-in-global-limit');
-
 /** Ctrl+C under npm arrives twice, from the terminal and from npm. What follows this soon is the same wish. */
 const SAME_SIGNAL_MS = 300;
 
@@ -47,6 +41,11 @@ usage: headwater COMMAND [flags]\n\n${commands.join('')}\nheadwater COMMAND --he
 }
 
 async function runServe(argv: readonly string[]): Promise<void> {
+  // Media lies outside of V8's heap, which is small: left alone, V8 collects all of it twice a second for every few megabytes of media
+  // that were kept for a moment, a third of what recording costs. So the heap may grow to three times what lives in it.
+  setFlagsFromString('--heap-growing-percent=200');
+  // Without this, V8 adds media to a limit of its own that the heap's growth does not move, and collects whenever that is reached.
+  setFlagsFromString('--external-memory-accounted-in-global-limit');
   const { special } = parseArguments(argv);
   if (special.has('help')) return print(serveHelp());
   if (special.has('version')) return print(`${packageJson.version}\n`);

@@ -77,7 +77,7 @@ export class Controllers {
       timeoutMs: config.deletion.timeout,
       now: Date.now,
     });
-    this.#dedicated = new DedicatedPorts({ client, applier, config, streams, records, services: poolServices });
+    this.#dedicated = new DedicatedPorts({ client, applier, config, streams, records, services: poolServices, log });
     const onEvent = events.record.bind(events);
     this.#controller = new StreamController({
       pool: config.pool,

@@ -157,20 +157,41 @@ describe('reports', () => {
     expect(it.registry.viewOf('uid-1')[0]?.stream).toBeUndefined();
   });
 
+  it('hold while its heart beats, though it cannot be asked for a moment', () => {
+    const it = pool();
+    it.beat('a');
+    it.say('a', { kind: 'all', streams: [streamReport({ publisher: PUBLISHER })] });
+    it.cut('a');
+    it.pass(9_000);
+    expect(it.registry.viewOf('uid-1')[0]?.stream?.publisher).toEqual(PUBLISHER);
+    it.pass(2_000);
+    expect(it.registry.viewOf('uid-1')[0]).toMatchObject({ hasReported: false, stream: undefined });
+  });
+
+  it('say that a pod drains before its Lease does', () => {
+    const it = pool();
+    it.beat('a');
+    it.say('a', { kind: 'all' });
+    expect(ready(it)).toEqual(['a true']);
+    it.say('a', { draining: true });
+    expect(ready(it)).toEqual(['a false']);
+  });
+
   it('hold as long as the pod is heard or its heart beats, and no longer', () => {
     const it = pool();
     it.beat('a');
     it.say('a', { kind: 'all', streams: [streamReport({ publisher: PUBLISHER })] });
     const isLive = () => it.registry.viewOf('uid-1')[0]?.stream?.publisher != null;
     // Its Lease cannot be renewed, but it is heard: publishing goes on without an API server.
-    it.pass(15_000);
+    it.pass(70_000);
     expect(isLive()).toBe(true);
+    expect(ready(it)).toEqual(['a true']);
     it.cut('a');
+    expect(ready(it)).toEqual(['a false']);
     it.since();
     it.pass(1_000);
-    expect(isLive()).toBe(false);
     expect(it.since()).toContain('uid-1 state');
-    expect(it.registry.viewOf('uid-1')[0]?.hasReported).toBe(false);
+    expect(ready(it)).toEqual([]);
   });
 
   it('of a pod that came back with another address are no longer true', () => {

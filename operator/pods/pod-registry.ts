@@ -139,9 +139,9 @@ export class PodRegistry {
     return undefined;
   }
 
-  /** Whether a pod with a fresh heartbeat has this address. */
+  /** Whether a pod that is there has this address. */
   hasAddress(address: string): boolean {
-    return [...this.#pods.values()].some((pod) => pod.where.address === address && this.#isFresh(pod));
+    return [...this.#pods.values()].some((pod) => pod.where.address === address && (pod.isHeard || this.#isFresh(pod)));
   }
 
   /** Takes in what a pod said. */
@@ -151,6 +151,7 @@ export class PodRegistry {
     const isFirst = !pod.hasReported;
     pod.isHeard = true;
     pod.hasReported = true;
+    pod.isDraining = report.draining;
     pod.spoolPersistent = report.spoolPersistent;
     const told = new Set<string>();
     for (const stream of report.streams) {
@@ -164,6 +165,7 @@ export class PodRegistry {
     for (const uid of gone) if (pod.streams.delete(uid)) this.#options.onStream(uid, true);
     if (report.finishedTombstones.length > 0) this.#options.onFinishedTombstones(report.finishedTombstones);
     if (isFirst) this.#options.onPods();
+    this.#noteReadiness(pod);
   }
 
   /** Looks for heartbeats that have stopped. */
@@ -171,8 +173,9 @@ export class PodRegistry {
     for (const [name, pod] of this.#pods) {
       this.#noteReadiness(pod);
       const silentMs = this.#now() - pod.beatAt;
+      if (pod.isHeard) continue;
       if (silentMs > GONE_MS) this.#remove(name);
-      else if (silentMs > FRESH_MS && pod.hasReported && !pod.isHeard) this.#forget(pod);
+      else if (silentMs > FRESH_MS && pod.hasReported) this.#forget(pod);
     }
     const { isResting } = this;
     if (this.#wasResting && !isResting) this.#options.onPods();
@@ -226,6 +229,7 @@ export class PodRegistry {
     const onReport = (report: PodReport): void => this.take(pod.where.pod, report);
     const onLost = (): void => {
       pod.isHeard = false;
+      this.#noteReadiness(pod);
     };
     const running = (this.#options.follow ?? followPod)(pod.where, { relayKey, onReport, onLost, log }, signal);
     this.#running.add(running);
@@ -245,8 +249,9 @@ export class PodRegistry {
     return this.#now() - pod.beatAt <= FRESH_MS;
   }
 
+  /** A pod that is heard is there, whatever has become of its Lease: pods work on without an API server. */
   #isReady(pod: Pod): boolean {
-    return this.#isFresh(pod) && !pod.isDraining;
+    return !pod.isDraining && (pod.isHeard || this.#isFresh(pod));
   }
 }
 

@@ -67,7 +67,8 @@ export class Children {
 
   /** Whether the stream was ever found inside of the cluster. */
   hasService(stream: StoredStream): boolean {
-    return this.#options.world.services.get(keyOf(stream)) !== undefined;
+    const service = this.#options.world.services.get(keyOf(stream));
+    return service !== undefined && ownershipOf(service, stream) === 'ours';
   }
 
   /** The address that the EndpointSlice leads to; undefined: there is none. */
@@ -96,12 +97,11 @@ export class Children {
     signal: AbortSignal,
   ): Promise<NameConflict | undefined> {
     const { namespace, name } = manifest.metadata;
-    if (objects.get(keyOf(manifest)) === undefined) {
-      const found = await this.#find<T>(resource, namespace, name, signal);
-      const conflict = found && conflictOf(found, `${resource.kind} ${name}`, stream);
-      if (conflict !== undefined) return conflict;
-      if (found !== undefined) objects.in(namespace).assume(found);
-    }
+    const seen = objects.get(keyOf(manifest));
+    const found = seen ?? (await this.#find<T>(resource, namespace, name, signal));
+    const conflict = found && conflictOf(found, `${resource.kind} ${name}`, stream);
+    if (conflict !== undefined) return conflict;
+    if (found !== undefined && seen === undefined) objects.in(namespace).assume(found);
     await this.#apply(resource, manifest, objects, signal);
     return undefined;
   }

@@ -1,3 +1,5 @@
+import { LABELS, MANAGED_BY } from '../../crds/names.ts';
+import type { Log } from '../../ingest/runtime/log.ts';
 import type { Applier } from '../../kube/apply.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
@@ -23,6 +25,7 @@ export interface DedicatedPortsOptions {
   readonly streams: WatchedObjects<StoredStream>;
   readonly records: StreamRecords;
   readonly services: WatchedObjects<Service>;
+  readonly log: Log;
 }
 
 /** The UDP ports of streams whose encoders cannot send a stream id, and the Service that leads to them. */
@@ -60,12 +63,16 @@ export class DedicatedPorts {
     const names = { namespace, release, pool: config.pool.name };
     const manifest = dedicatedService(names, ingest.dedicatedServiceType, ingest.podLabels, this.#assigned());
     const cache = services.in(namespace);
+    const name = dedicatedServiceName(release);
+    const present: KubeObject | undefined = services.get(`${namespace}/${name}`);
+    if (present !== undefined && !isOurs(present)) {
+      this.#options.log.error({ service: name, namespace }, 'dedicated ports: the name of their Service is taken');
+      return;
+    }
     if (manifest !== undefined) {
       await applier.apply<Service>(SERVICES, manifest as unknown as Service, cache, { signal });
       return;
     }
-    const name = dedicatedServiceName(release);
-    const present: KubeObject | undefined = services.get(`${namespace}/${name}`);
     if (present !== undefined) await client.remove(SERVICES, { namespace, name }, present.metadata.uid, signal);
   }
 
@@ -83,4 +90,9 @@ export class DedicatedPorts {
     this.#ports = assignPorts(claims, range);
     return this.#ports;
   }
+}
+
+/** Either label will do: the one that another hand removed is then put back. */
+function isOurs({ metadata: { labels } }: KubeObject): boolean {
+  return labels?.[LABELS.managedBy] === MANAGED_BY || labels?.[LABELS.pool] !== undefined;
 }

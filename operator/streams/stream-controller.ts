@@ -75,15 +75,18 @@ export class StreamController {
   async reconcile(key: string, signal: AbortSignal): Promise<number | undefined> {
     const stream = this.#options.world.streams.get(key);
     if (stream === undefined) return undefined;
+    if (stream.metadata.deletionTimestamp !== undefined) return this.#finish(stream, signal);
     const view = await this.#see(stream, signal);
     if (view === 'leftover') return LEFTOVER_RETRY_MS;
     const plan = planStream(view, makeKeys);
-    if (stream.metadata.deletionTimestamp !== undefined) {
-      this.#plans.set(stream.metadata.uid, plan);
-      return this.#finish(stream, signal);
+    this.#plans.set(stream.metadata.uid, plan);
+    let again: number | undefined;
+    try {
+      again = await this.#enforce(stream, plan, signal);
+    } finally {
+      // What cannot be made is tried again; what is known is said all the same.
+      this.#options.onPlanned(key);
     }
-    const again = await this.#enforce(stream, plan, signal);
-    this.#options.onPlanned(key);
     const due = plan.wakeAt === undefined ? undefined : Math.max(1, plan.wakeAt - this.#options.now());
     return soonest([again, due]);
   }
@@ -93,10 +96,8 @@ export class StreamController {
     const { uid } = stream.metadata;
     const { record } = plan;
     const view = pods.viewOf(uid);
-    // Held before a publisher may come: what it records is then never without its LiveStream's word on deletion.
-    const quiet = pods.hasHeardAll ? await finalizer.keep(stream, view, signal) : undefined;
     if (record !== undefined && (await records.put(record, signal))) this.#options.onWritten(uid, record);
-    this.#plans.set(uid, plan);
+    const quiet = pods.hasHeardAll ? await finalizer.keep(stream, view, signal) : undefined;
     for (const step of plan.steps) {
       const note = record && keyEvent(step, record);
       if (note !== undefined) onEvent(stream, note);

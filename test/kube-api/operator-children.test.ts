@@ -303,24 +303,35 @@ describe('names that are another’s', () => {
       name: 'taken-3',
       object: { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', endpoints: [] },
     },
-  ])('a $resource.kind: it stays as it is, and who publishes stays live', async ({ resource, name, object }) => {
-    await run.client.create(resource, { ...object, metadata: { namespace: TENANT, name } } as KubeObject);
-    const before = await find(resource, TENANT, name);
-    const { secret } = await ready(name);
-    const publisher = await publish(name, secret);
-    const stream = await waitFor('the refusal', async () => {
-      const found = await run.stream(TENANT, name);
-      return hasCondition(found, 'Accepted', 'False') && found;
-    });
-    expect(stream.status?.conditions).toContainEqual(
-      expect.objectContaining({ type: 'Accepted', reason: 'NameTaken' }),
-    );
-    const after = await find(resource, TENANT, name);
-    expect(after).toEqual(before);
-    expect(after?.metadata.managedFields?.some(({ manager }) => manager === FIELD_MANAGER)).toBe(false);
-    expect(hasCondition(stream, 'Live')).toBe(true);
-    publisher.destroy();
-  });
+    {
+      // With the pool's label the operator sees it; that makes it no more its own.
+      resource: SERVICES,
+      name: 'taken-4',
+      labels: { 'headwater.dev/pool': 'default', 'app.kubernetes.io/managed-by': 'headwater-operator' },
+      object: { apiVersion: 'v1', kind: 'Service', spec: { clusterIP: 'None', ports: [{ name: 'web', port: 80 }] } },
+    },
+  ])(
+    'a $resource.kind: $name stays as it is, and who publishes stays live',
+    async ({ resource, name, object, labels }) => {
+      const metadata = { namespace: TENANT, name, ...(labels && { labels }) };
+      await run.client.create(resource, { ...object, metadata } as KubeObject);
+      const before = await find(resource, TENANT, name);
+      const { secret } = await ready(name);
+      const publisher = await publish(name, secret);
+      const stream = await waitFor('the refusal', async () => {
+        const found = await run.stream(TENANT, name);
+        return hasCondition(found, 'Accepted', 'False') && found;
+      });
+      expect(stream.status?.conditions).toContainEqual(
+        expect.objectContaining({ type: 'Accepted', reason: 'NameTaken' }),
+      );
+      const after = await find(resource, TENANT, name);
+      expect(after).toEqual(before);
+      expect(after?.metadata.managedFields?.some(({ manager }) => manager === FIELD_MANAGER)).toBe(false);
+      expect(hasCondition(stream, 'Live')).toBe(true);
+      publisher.destroy();
+    },
+  );
 
   it('a LiveStream made again under the same name gets keys of its own', async () => {
     const { secret, uid } = await ready('again');

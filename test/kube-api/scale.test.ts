@@ -155,7 +155,20 @@ describe(`${STREAMS} LiveStreams`, () => {
     const began = performance.now();
     for (const pod of pods) pod.goLive();
     await waitFor('all to be live', () => live() === STREAMS, { timeoutMs: 90_000, everyMs: 100 });
-    console.log(`all live after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    const isLive = performance.now() - began;
+    // Each of them then has a name in DNS as well, and the API server is asked whether it is free: all of it within the limit of requests.
+    await waitFor(
+      'the operator to have done all',
+      async () => (await operator.metric('headwater_kube_queue_depth')) === 0,
+      {
+        timeoutMs: 60_000,
+        everyMs: 500,
+      },
+    );
+    const isDone = performance.now() - began;
+    console.log(
+      `all live after ${(isLive / 1000).toFixed(1)} s, with their Services after ${(isDone / 1000).toFixed(1)} s`,
+    );
     await delay(2000);
     const before = await asked();
     const from = performance.now();
