@@ -195,6 +195,23 @@ describe('the chart', () => {
     expect(portsOf('Deployment', 'hw-headwater-operator')).toEqual({ health: operator });
   });
 
+  it('leads SRT to the pods over UDP where streams may have it', async () => {
+    const service = manifestOf(await renderChart(), 'Service', 'hw-headwater-srt');
+    expect(service.spec).toMatchObject({
+      selector: manifestOf(await renderChart(), 'StatefulSet', 'hw-headwater-ingest').spec.selector.matchLabels,
+      ports: [{ name: 'srt', port: PORTS.srt, targetPort: 'srt', protocol: 'UDP' }],
+    });
+    const dedicated = [
+      'srt.dedicatedPorts.enabled=true',
+      'srt.dedicatedPorts.from=21000',
+      'srt.dedicatedPorts.to=21009',
+    ];
+    const open = manifestOf(await renderChart({ set: dedicated }), 'NetworkPolicy', 'hw-headwater-ingest').spec.ingress;
+    expect(open[0].ports).toEqual(expect.arrayContaining([{ port: 21_000, endPort: 21_009, protocol: 'UDP' }]));
+    const without = await renderChart({ set: ['streams.protocols={RTMP}'] });
+    expect(without.some(({ kind, metadata }) => kind === 'Service' && metadata.name.endsWith('-srt'))).toBe(false);
+  });
+
   it('shows and warns by metrics that there are', async () => {
     const rules = JSON.stringify(
       await renderChart({ set: ['prometheusRule.enabled=true', 'grafanaDashboard.enabled=true'] }),
@@ -234,6 +251,13 @@ describe('what the chart configures', () => {
     );
     return { ingest, operator };
   }
+
+  it('listens for the protocols of the pool alone', async () => {
+    const { ingest } = await configured([]);
+    expect([ingest.rtmp.listen?.port, ingest.srt.listen?.port]).toEqual([PORTS.rtmp, PORTS.srt]);
+    expect((await configured(['streams.protocols={RTMP}'])).ingest.srt.listen).toBeNull();
+    expect((await configured(['streams.protocols={SRT}'])).ingest.rtmp.listen).toBeNull();
+  });
 
   it('is what both programs take, with the defaults of a pool', async () => {
     const { ingest, operator } = await configured(['store.url=s3://video/live']);
