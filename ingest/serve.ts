@@ -138,8 +138,12 @@ export async function serve(config: Config, log: Log, version: string): Promise<
   if (streams.pod !== undefined) followDedicatedPorts(streams, ownPorts);
   if (config.http.listen) ports.http = await http.listen(config.http.listen, 'HTTP');
   if (config.metrics.listen) ports.metrics = await probes.listen(config.metrics.listen, 'metrics');
-  const rtmpUrl = baseUrl('rtmp', config.rtmp.listen, ports.rtmp);
-  streams.start({ hub, rtmpUrl, internalPort: ports.metrics, onStores: () => void recording?.refresh() });
+  const listeners = {
+    rtmp: baseUrl('rtmp', config.rtmp.listen, ports.rtmp),
+    rtmps: baseUrl('rtmps', config.rtmps.listen, ports.rtmps),
+    srt: baseUrl('srt', config.srt.listen, ports.srt),
+  };
+  streams.start({ hub, listeners, internalPort: ports.metrics, onStores: () => void recording?.refresh() });
   isReady = true;
   log.info({ version, ...ports }, 'server started');
   recording?.start(feed);

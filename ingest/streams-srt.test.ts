@@ -1,6 +1,8 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import type { StreamView } from '../test/support/api-types.ts';
 import { type InProcessServer, runServer } from '../test/support/running-server.ts';
 import { SrtCaller, type SrtCallerOptions } from '../test/support/srt-caller.ts';
@@ -103,6 +105,18 @@ describe('configured streams over SRT', () => {
   ])('$name refuse the right passphrase, too', async ({ spec, want }) => {
     await start(keys(FIRST) + cam(spec));
     expect(await answer(FIRST)).toBe(want);
+  });
+
+  it('get a passphrase where they have none of their own, and a URL with it to publish to', async () => {
+    await start(cam().replace(/credentials: \{[^}]*\{[^}]*\}\}/, 'ingest: {srt: {keyLength: 24}}'));
+    const file = join(running.dir, 'store/.spool/.streams/team.cam-ingest.yaml');
+    const { stringData } = await waitFor('the file', () => existsSync(file) && parse(readFileSync(file, 'utf8')));
+    const { srtUrl, srtPassphrase } = stringData;
+    expect(srtPassphrase).toMatch(/^[\w-]{32}$/);
+    const base = `srt://127.0.0.1:${running.server.ports.srt}`;
+    expect(srtUrl).toBe(`${base}?streamid=publish:team/cam&passphrase=${srtPassphrase}&pbkeylen=24`);
+    expect(await answer(srtPassphrase)).toBe('accepted');
+    expect(running.log.filter((line) => line.includes(srtPassphrase))).toEqual([]);
   });
 
   it('take both passphrases during an overlap, and the new one alone afterwards', async () => {

@@ -7,6 +7,7 @@ import { StreamSrtPolicies } from './auth/stream-srt-policies.ts';
 import type { KubernetesPod } from './cluster/kubernetes.ts';
 import type { PodIdentity } from './cluster/kubernetes-heartbeat.ts';
 import type { Ownership } from './cluster/ownership.ts';
+import type { ListenerUrls } from './cluster/publish-file.ts';
 import { SinglePod } from './cluster/single-pod.ts';
 import { StoreBook } from './cluster/store-book.ts';
 import { StreamSet } from './cluster/stream-set.ts';
@@ -46,8 +47,7 @@ export interface StreamsStart {
   readonly hub: Hub;
   /** Stores of streams, or credentials for them, may have changed. */
   readonly onStores: () => void;
-  /** What people on this machine publish to. */
-  readonly rtmpUrl: string | undefined;
+  readonly listeners: ListenerUrls;
   /** Where the pod answers the operator. */
   readonly internalPort: number | undefined;
 }
@@ -133,7 +133,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /** The listeners are open: changes are followed, and who may stay no more is cut. */
-  start({ hub, onStores, rtmpUrl, internalPort }: StreamsStart): void {
+  start({ hub, onStores, listeners, internalPort }: StreamsStart): void {
     const refresh = (): void => {
       this.#refreshing ??= setTimeout(() => {
         this.#refreshing = undefined;
@@ -146,7 +146,7 @@ export class Streams implements AsyncDisposable {
       refresh();
     });
     this.tombstones.onChange(refresh);
-    this.#dir?.start(rtmpUrl);
+    this.#dir?.start(listeners);
     this.#pod?.start(internalPort ?? 0);
   }
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { compile, storeSecretName } from '../../crds/compile.ts';
 import { durationMs } from '../../crds/duration.ts';
 import type { LiveStream } from '../../crds/live-stream.ts';
-import { pathOf, publishSecretName, SECRET_TYPES } from '../../crds/names.ts';
+import { pathOf, publishSecretName } from '../../crds/names.ts';
 import type { PoolDefaults } from '../../crds/pool-defaults.ts';
 import { type PublishKeys, protocolsOf, readPublishKeys } from '../../crds/publish-keys.ts';
 import type { RecordingPolicy } from '../../crds/recording-policy.ts';
@@ -15,6 +15,7 @@ import { nextKeys } from './local-keys.ts';
 import type { LocalObject, LocalSecret } from './local-objects.ts';
 import { LocalState, type LocalStream } from './local-state.ts';
 import { writePrivateFile } from './private-file.ts';
+import { type ListenerUrls, publishFile } from './publish-file.ts';
 import type { StoreBook } from './store-book.ts';
 import type { StreamSet } from './stream-set.ts';
 import type { TombstoneSet } from './tombstone-set.ts';
@@ -55,7 +56,7 @@ export class StreamsDir implements AsyncDisposable {
   readonly #unwatch: () => void;
   #said = new Set<string>();
   #published = new Map<string, string>();
-  #rtmpUrl: string | undefined;
+  #listeners: ListenerUrls | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
 
@@ -97,8 +98,8 @@ export class StreamsDir implements AsyncDisposable {
   }
 
   /** The listeners are open: people are told what to publish to, changes are followed. */
-  start(rtmpUrl: string | undefined): void {
-    this.#rtmpUrl = rtmpUrl;
+  start(listeners: ListenerUrls): void {
+    this.#listeners = listeners;
     const look = async (): Promise<void> => {
       await this.#look();
       this.#timer?.refresh();
@@ -268,32 +269,23 @@ export class StreamsDir implements AsyncDisposable {
     });
   }
 
-  /** Writes for each stream with generated keys the Secret that the operator would make: the URL to publish to is in it. */
+  /** Writes for each stream with generated keys what people need to publish it. */
   async #announce(): Promise<void> {
-    for (const [streamPath, { keys }] of this.#state.streams) {
-      const url = `${this.#rtmpUrl}/${streamPath}?key=${keys.credentials.rtmpKey}`;
-      if (this.#rtmpUrl === undefined || keys.generation === null || this.#published.get(streamPath) === url) continue;
-      this.#published.set(streamPath, url);
+    if (this.#listeners === undefined) return;
+    for (const [streamPath, { uid, keys }] of this.#state.streams) {
+      const config = this.#options.set.byUid(uid)?.config;
+      if (config === undefined || keys.generation === null) continue;
+      const text = publishFile(config, this.#listeners);
+      if (this.#published.get(streamPath) === text) continue;
+      this.#published.set(streamPath, text);
       const [namespace = '', name = ''] = streamPath.split('/');
       const file = path.join(this.#options.stateDir, `${namespace}.${publishSecretName(name)}.yaml`);
-      await writePrivateFile(file, publishSecret(namespace, name, keys.credentials.rtmpKey, url)).then(
+      await writePrivateFile(file, text).then(
         () => this.#options.log.info({ stream_key: streamPath, file }, 'URL to publish to written'),
         (error: unknown) => this.#say([...this.#said, `${file}: ${(error as Error).message}`]),
       );
     }
   }
-}
-
-/** None of the values needs quotes in YAML but the URL, for its colon and question mark. */
-function publishSecret(namespace: string, name: string, rtmpKey: string, rtmpUrl: string): string {
-  return `apiVersion: v1
-kind: Secret
-type: ${SECRET_TYPES.publish}
-metadata: {name: ${publishSecretName(name)}, namespace: ${namespace}}
-stringData:
-  rtmpKey: "${rtmpKey}"
-  rtmpUrl: "${rtmpUrl}"
-`;
 }
 
 /** Only the keys of protocols that the stream offers. */
