@@ -146,7 +146,8 @@ describe('recordings are of one LiveStream, not of a name', () => {
     await live[Symbol.asyncDispose]();
     await waitFor('all of it stored', async () => {
       const { status } = await run.stream(TENANT, name);
-      return status?.phase === 'Idle' && status.recording?.backlogBytes === 0;
+      const { current, backlogBytes } = status?.recording ?? {};
+      return status?.phase === 'Idle' && current === undefined && backlogBytes === 0;
     });
     return files(`${TENANT}/${name}`);
   }
