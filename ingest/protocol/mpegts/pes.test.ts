@@ -97,6 +97,15 @@ describe('PesAssembler', () => {
     expect(log).toHaveLength(1);
   });
 
+  it('a picture that is longer than its length says is whole with the next one: lengths overflow', () => {
+    const { pes: to, log } = assembler('next');
+    feed(to, Buffer.concat([pes({ pts: 5, size: 3 }), text('abc')]));
+    to.append(text('def'), 0, 3, 1);
+    feed(to, Buffer.concat([pes({ pts: 9, size: 2 }), text('gh')]));
+    to.damage('ERR_TS_CONTINUITY'); // no length tells any more that all had come
+    expect(log).toEqual(['unit 5/5 abcdef', 'ERR_TS_CONTINUITY 9/9 gh']);
+  });
+
   it('packets without a time go on with the unit before them', () => {
     const { pes: to, log } = assembler('next');
     feed(to, Buffer.concat([pes({ pts: 5, size: 2 }), text('ab')]));
