@@ -92,6 +92,7 @@ export class MatroskaToMedia {
   }
 
   #onTracks(tracks: readonly MatroskaTrack[]): void {
+    if (this.#outputs.size > 0) this.#host.clock.flag(); // a stream that begins anew
     this.#lanes = new Map();
     const ids = { video: 0, audio: 0 };
     const announced: [TrackOutput, Codec, Buffer][] = [];

@@ -112,6 +112,18 @@ describe('NalTrack', () => {
     expect(events.map(line).slice(0, 2)).toEqual(['v0 config h264', 'v0 K 5200']);
   });
 
+  it('one without IDR or recovery points starts at a picture of intra slices with parameter sets, as late', () => {
+    const { frames } = codecFixture('h264-baseline');
+    // The IDR picture's slices as those of another: all of them are I slices.
+    const intra = Buffer.from(frames[0]!);
+    for (const each of nalUnits(intra, 4)) if ((each[0]! & 31) === 5) each[0] = 0x41;
+    const nals = track('h264');
+    for (let ms = 0; ms <= 6000; ms += 400) {
+      nals.onUnit(unit([front('h264', 'h264-baseline'), ms % 800 === 0 ? intra : frames[1]!], ms));
+    }
+    expect(events.map(line).slice(0, 3)).toEqual(['v0 config h264', 'v0 K 5600', 'v0 p 6000']);
+  });
+
   it('what it lost is declared from the first damaged frame on', () => {
     const { frames } = codecFixture('h264-baseline');
     const nals = track('h264');

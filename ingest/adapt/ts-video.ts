@@ -1,6 +1,12 @@
 import { findNalUnits, prefixLengths } from '../codec/annex-b.ts';
 import { isH264FrameOnly } from '../codec/h264-sps.ts';
-import { h264RecoveryFrames, NAL_SYNTAX, type NalCodec, type NalSyntax } from '../codec/nal-syntax.ts';
+import {
+  h264RecoveryFrames,
+  isH264IntraSlice,
+  NAL_SYNTAX,
+  type NalCodec,
+  type NalSyntax,
+} from '../codec/nal-syntax.ts';
 import { ParameterCollection } from '../codec/parameter-collection.ts';
 import { TICKS_PER_SECOND } from '../media/media-event.ts';
 import type { PesUnit } from '../protocol/mpegts/pes.ts';
@@ -9,7 +15,10 @@ import type { TsTrack } from './ts-track.ts';
 
 const H264_SPS = 7;
 const H264_SEI = 6;
-/** How long a stream that refreshes its picture bit by bit is given to send an IDR, ticks: then its recovery points are taken for keyframes. */
+/**
+ * How long a stream is given to send an IDR, ticks: then recovery points of one that refreshes its picture bit by bit, and pictures of intra
+ * slices with parameter sets, are taken for keyframes.
+ */
 const IDR_PATIENCE = 5 * TICKS_PER_SECOND;
 /** Frame duration where a unit holds several pictures and nothing tells how long one lasts: a 25th of a second. */
 const FALLBACK_STEP = 3600;
@@ -68,6 +77,7 @@ export class NalTrack implements TsTrack {
     const bounds = this.#bounds;
     let hasSlice = false;
     let isKey = false;
+    let isIntra = this.#codec === 'h264';
     let recovery: number | undefined;
     let parameters = 0;
     for (let i = first; i < end; i++) {
@@ -80,6 +90,7 @@ export class NalTrack implements TsTrack {
       } else if (role === 'firstSlice' || role === 'slice') {
         hasSlice = true;
         if (this.#syntax.isKeySlice(type)) isKey = true;
+        isIntra = isIntra && parameters > 0 && !isKey && isH264IntraSlice(bytes, at);
       } else if (this.#codec === 'h264' && type === H264_SEI) {
         recovery ??= h264RecoveryFrames(bytes.subarray(at, bounds[2 * i + 1]!));
       }
@@ -87,7 +98,7 @@ export class NalTrack implements TsTrack {
     if (!hasSlice) return; // parameter sets alone
     const delay = index * (this.output.step || FALLBACK_STEP);
     const dts = unit.dts! + delay;
-    const key = isKey || (recovery !== undefined && this.#isEntry(recovery, dts));
+    const key = isKey || recovery === 0 || ((recovery !== undefined || isIntra) && this.#isPatienceOver(dts));
     if (isKey) this.#lastIdr = dts;
     this.#lastIdr ??= dts;
     if (key && !this.#begin()) return;
@@ -106,9 +117,8 @@ export class NalTrack implements TsTrack {
     if (this.#codec === 'h264' && type === H264_SPS) this.#mayHaveFields = !isH264FrameOnly(set);
   }
 
-  /** Whether a recovery point, `frames` before the picture is right, is one to start at. */
-  #isEntry(frames: number, dts: number): boolean {
-    return frames === 0 || (this.#lastIdr !== undefined && Math.abs(dts - this.#lastIdr) > IDR_PATIENCE);
+  #isPatienceOver(dts: number): boolean {
+    return this.#lastIdr !== undefined && Math.abs(dts - this.#lastIdr) > IDR_PATIENCE;
   }
 
   /** Before a keyframe: the configuration that is in force with it. False while a parameter set is missing. */

@@ -34,7 +34,7 @@ const H264: NalSyntax = {
     if (type === 1 || type === 5 || type === 2) return (bytes[at + 1]! & 0x80) !== 0 ? 'firstSlice' : 'slice';
     if (type === 7 || type === 8) return 'parameters';
     if (type === 9) return 'delimiter';
-    if (type === 6 || type === 13 || type === 14 || type === 15) return 'front';
+    if (type === 6 || type === 13 || type === 15) return 'front'; // not 14, which stands before every slice
     return 'other';
   },
   isKeySlice: (type) => type === 5,
@@ -127,6 +127,15 @@ export function h264RecoveryFrames(sei: Buffer): number | undefined {
 }
 
 const RECOVERY_POINT = 6;
+
+/** Whether the H.264 slice at `bytes[at]` refers to no other picture: slice_type I or SI (ISO 14496-10 §7.3.3). */
+export function isH264IntraSlice(bytes: Buffer, at: number): boolean {
+  const type = readId(bytes.subarray(at), 1, (r) => {
+    r.ue();
+    return r.ue() % 5;
+  });
+  return type === 2 || type === 4;
+}
 
 /** ISO 14496-10 §7.3.2.3.1: a run of ff and a last byte. */
 function readRun(r: BitReader): number {

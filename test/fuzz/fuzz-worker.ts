@@ -7,6 +7,7 @@ import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
 import { RTMP_TARGETS } from './rtmp-targets.ts';
 import { shrink } from './shrink.ts';
+import { SRT_MEDIA_TARGETS } from './srt-media-targets.ts';
 import { SRT_TARGETS } from './srt-targets.ts';
 import type { FuzzTarget } from './target.ts';
 
@@ -39,7 +40,7 @@ const GENERATE_ONE_IN = 3;
 const job = workerData as FuzzJob;
 const state = new Int32Array(job.shared, 0, 3);
 const stateBytes = new Uint8Array(job.shared, 12);
-const targets = [...RTMP_TARGETS, ...SRT_TARGETS, ...MEDIA_TARGETS];
+const targets = [...RTMP_TARGETS, ...SRT_TARGETS, ...MEDIA_TARGETS, ...SRT_MEDIA_TARGETS];
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

@@ -12,6 +12,7 @@ import type { ReadAt, SegmentScan } from '../../ingest/protocol/fmp4/segment-sca
 import { ProtocolError } from '../../ingest/protocol/protocol-error.ts';
 import { codecFixture } from '../support/codec-fixture.ts';
 import { flvFixture } from '../support/flv-fixture.ts';
+import { checkEvents } from './check-events.ts';
 import { type FuzzTarget, hold } from './target.ts';
 
 const FIXTURES = new URL('../fixtures/', import.meta.url);
@@ -77,21 +78,6 @@ function joinMessages(tags: readonly { type: number; timestamp: number; body: Bu
       return [head, body];
     }),
   );
-}
-
-/** What media-event.ts promises of every publication. */
-function checkEvents(events: readonly MediaEvent[]): void {
-  const last = new Map<number, number>();
-  for (const event of events) {
-    if (event.kind === 'frame') {
-      hold(Number.isSafeInteger(event.dts) && Number.isSafeInteger(event.pts), `times ${event.dts} ${event.pts}`);
-      hold(event.dts >= (last.get(event.track) ?? Number.NEGATIVE_INFINITY), `dts of track ${event.track} goes back`);
-      last.set(event.track, event.dts);
-    } else if (event.kind === 'gap') {
-      hold(event.to > event.from, `a gap from ${event.from} to ${event.to}`);
-    }
-  }
-  hold(events.at(-1)?.kind === 'end', 'the last event is end');
 }
 
 function runAdapter(input: Buffer): void {

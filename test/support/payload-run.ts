@@ -8,6 +8,9 @@ const FIXTURES = new URL('../fixtures/', import.meta.url);
 /** Reads `test/fixtures/ts/<name>.mpegts`. */
 export const tsFixture = (name: string): Buffer => readFileSync(new URL(`ts/${name}.mpegts`, FIXTURES));
 
+/** Reads `test/fixtures/matroska/<file>`. */
+export const matroskaFixture = (file: string): Buffer => readFileSync(new URL(`matroska/${file}`, FIXTURES));
+
 /** Names of all fixtures of a kind, extensions included where they differ. */
 export const fixtureNames = (kind: 'ts' | 'matroska'): string[] =>
   readdirSync(new URL(kind, FIXTURES))

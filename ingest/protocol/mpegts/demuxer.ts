@@ -276,7 +276,8 @@ export class TsDemuxer {
     this.#lanes.forEach(({ stream }, index) => {
       this.#slots[stream.pid] = FIRST_LANE + index;
     });
-    this.#handler.onProgram(this.#lanes.map(({ stream }) => stream));
+    const isSame = before.length === this.#lanes.length && before.every((lane, i) => lane === this.#lanes[i]);
+    if (!isSame) this.#handler.onProgram(this.#lanes.map(({ stream }) => stream));
   }
 
   #lane(stream: TsStream): Lane {

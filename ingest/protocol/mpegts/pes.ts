@@ -55,6 +55,8 @@ export class PesAssembler {
   #arrivedAt = 0;
   /** PES packets without a time go on with the unit before them. */
   #hasContinuations = false;
+  /** More came than was announced: encoders let lengths of more than 16 bits overflow. */
+  #isLengthFalse = false;
 
   constructor(handler: PesHandler, end: UnitEnd, blockBytes: number) {
     this.#handler = handler;
@@ -73,7 +75,7 @@ export class PesAssembler {
 
   /** Takes the payload of a packet in which none begins. */
   append(bytes: Buffer, at: number, to: number, arrivedAt: number): void {
-    if (this.#headerAt < 0 && (!this.#isOpen || this.#missing === 0)) return;
+    if (this.#headerAt < 0 && (!this.#isOpen || (this.#missing === 0 && this.#end === 'counted'))) return;
     this.#reserve(to - at);
     this.#to += bytes.copy(this.#block, this.#to, at, to);
     if (this.#headerAt >= 0) this.#readHeader(arrivedAt);
@@ -139,12 +141,17 @@ export class PesAssembler {
       this.#dts = hasDts ? readTime(block, at + FIXED_HEADER + 5) : this.#pts;
     }
     this.#arrivedAt = arrivedAt;
-    this.#missing = length === 0 ? UNBOUNDED : Math.max(0, UNCOUNTED + length - headerBytes);
+    const isUnbounded = length === 0 || this.#isLengthFalse;
+    this.#missing = isUnbounded ? UNBOUNDED : Math.max(0, UNCOUNTED + length - headerBytes);
     this.#count(size - headerBytes);
   }
 
   /** `bytes` of data have come. */
   #count(bytes: number): void {
+    if (bytes > this.#missing && this.#missing !== UNBOUNDED && this.#end === 'next') {
+      this.#isLengthFalse = true;
+      this.#missing = UNBOUNDED;
+    }
     if (this.#missing !== UNBOUNDED) {
       if (bytes > this.#missing) this.#to -= bytes - this.#missing;
       this.#missing = Math.max(0, this.#missing - bytes);
