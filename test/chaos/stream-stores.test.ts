@@ -89,7 +89,7 @@ const stateOf = (name: string) =>
 
 it('each stream goes to its own store, over a crash and a change of credentials; what is deleted is its own', async () => {
   const good = { accessKeyId: stores.one.accessKeyId, secretAccessKey: stores.one.secretAccessKey };
-  write('keys.yaml', secret('keys', { rtmpKey: KEY }) + secret('good', good));
+  write('keys.yaml', secret('keys', { rtmpKey: KEY, srtPassphrase: 'passphrase-0123' }) + secret('good', good));
   write('other.yaml', secret('other', { ...good, secretAccessKey: 'not-the-secret-of-it' }));
   write(
     'streams.yaml',
