@@ -44,8 +44,6 @@ async function runServe(argv: readonly string[]): Promise<void> {
   // Media lies outside of V8's heap, which is small: left alone, V8 collects all of it twice a second for every few megabytes of media
   // that were kept for a moment, a third of what recording costs. So the heap may grow to three times what lives in it.
   setFlagsFromString('--heap-growing-percent=200');
-  // Without this, V8 adds media to a limit of its own that the heap's growth does not move, and collects whenever that is reached.
-  setFlagsFromString('--external-memory-accounted-in-global-limit');
   const { special } = parseArguments(argv);
   if (special.has('help')) return print(serveHelp());
   if (special.has('version')) return print(`${packageJson.version}\n`);
