@@ -39,6 +39,25 @@ const front = (codec: NalCodec, name: string): Buffer =>
 const delimiter = joinNalUnits([NAL_SYNTAX.h264.delimiter], 4);
 
 describe('NalTrack', () => {
+  it.each<[NalCodec, string, Buffer]>([
+    ['h264', 'h264-baseline', Buffer.from([])],
+    ['h264', 'h264-baseline', Buffer.from([0x41])],
+    ['h265', 'h265-main10', Buffer.from([0x02, 0x01])],
+  ])(
+    '%s: a unit that ends too soon is told by its own bytes, not by what lies behind them (%s, %#)',
+    (codec, name, cut) => {
+      const keyframe = codecFixture(name).frames[0]!;
+      const traces = ['00', 'ff', '65', '88', '26'].map((behind) => {
+        events = [];
+        const { bytes, ...rest } = unit([front(codec, name), keyframe, joinNalUnits([cut], 4)], 0);
+        track(codec).onUnit({ ...rest, bytes: Buffer.concat([bytes, Buffer.alloc(8, behind, 'hex')]) });
+        return events.map((event) => line(event) + (event.kind === 'frame' ? event.data.toString('hex') : '')).join();
+      });
+      expect(new Set(traces).size).toBe(1);
+      expect(traces[0]).toContain('v0 K 0');
+    },
+  );
+
   it.each<[NalCodec, string]>([
     ['h264', 'h264-baseline'],
     ['h264', 'h264-high422-interlaced'],

@@ -5,6 +5,7 @@ import {
   isH264IntraSlice,
   NAL_SYNTAX,
   type NalCodec,
+  type NalRole,
   type NalSyntax,
 } from '../codec/nal-syntax.ts';
 import { ParameterCollection } from '../codec/parameter-collection.ts';
@@ -54,7 +55,7 @@ export class NalTrack implements TsTrack {
     let hasPicture = false;
     let pictures = 0;
     for (let i = 0; i < count; i++) {
-      const role = this.#syntax.roleOf(bytes, this.#bounds[2 * i]!);
+      const role = this.#roleOf(bytes, i);
       if (hasPicture && !this.#mayHaveFields && role !== 'slice' && role !== 'other') {
         this.#picture(unit, first, i, pictures);
         first = i;
@@ -82,7 +83,7 @@ export class NalTrack implements TsTrack {
     let parameters = 0;
     for (let i = first; i < end; i++) {
       const at = bounds[2 * i]!;
-      const role = this.#syntax.roleOf(bytes, at);
+      const role = this.#roleOf(bytes, i);
       const type = this.#syntax.typeOf(bytes, at);
       if (role === 'parameters') {
         parameters++;
@@ -90,8 +91,8 @@ export class NalTrack implements TsTrack {
       } else if (role === 'firstSlice' || role === 'slice') {
         hasSlice = true;
         if (this.#syntax.isKeySlice(type)) isKey = true;
-        isIntra = isIntra && parameters > 0 && !isKey && isH264IntraSlice(bytes, at);
-      } else if (this.#codec === 'h264' && type === H264_SEI) {
+        isIntra = isIntra && parameters > 0 && !isKey && isH264IntraSlice(bytes.subarray(at, bounds[2 * i + 1]!));
+      } else if (role === 'front' && this.#codec === 'h264' && type === H264_SEI) {
         recovery ??= h264RecoveryFrames(bytes.subarray(at, bounds[2 * i + 1]!));
       }
     }
@@ -110,6 +111,12 @@ export class NalTrack implements TsTrack {
     const floor = index === 0 ? unit.floor : bounds[2 * first]!;
     const data = prefixLengths(bytes, floor, this.#kept, kept);
     this.output.frame({ dts, pts: unit.pts! + delay, key, data, arrivedAt: unit.arrivedAt });
+  }
+
+  /** A header alone says nothing, and what lies behind it belongs to another unit. */
+  #roleOf(bytes: Buffer, unit: number): NalRole {
+    const at = this.#bounds[2 * unit]!;
+    return this.#bounds[2 * unit + 1]! - at > this.#syntax.headerBytes ? this.#syntax.roleOf(bytes, at) : 'other';
   }
 
   #noteParameters(set: Buffer, type: number): void {
@@ -141,8 +148,8 @@ export class NalTrack implements TsTrack {
     for (let i = first; i < end; i++) {
       const from = bounds[2 * i]!;
       const to = bounds[2 * i + 1]!;
-      const role = this.#syntax.roleOf(bytes, from);
-      if (role === 'delimiter') continue;
+      const role = this.#roleOf(bytes, i);
+      if (role === 'delimiter' || from === to) continue;
       if (hasParameters && role === 'parameters' && this.#parameters.has(bytes.subarray(from, to))) continue;
       kept[2 * count] = from;
       kept[2 * count + 1] = to;

@@ -129,8 +129,8 @@ export function h264RecoveryFrames(sei: Buffer): number | undefined {
 const RECOVERY_POINT = 6;
 
 /** Whether the H.264 slice at `bytes[at]` refers to no other picture: slice_type I or SI (ISO 14496-10 §7.3.3). */
-export function isH264IntraSlice(bytes: Buffer, at: number): boolean {
-  const type = readId(bytes.subarray(at), 1, (r) => {
+export function isH264IntraSlice(slice: Buffer): boolean {
+  const type = readId(slice, 1, (r) => {
     r.ue();
     return r.ue() % 5;
   });
