@@ -46,7 +46,7 @@ describe('EventRecorder', () => {
     expect(created).toMatchObject({ method: 'POST', path: '/api/v1/namespaces/team-a/events' });
     expect(JSON.parse(created!.body)).toMatchObject({
       involvedObject: { kind: 'LiveStream', name: 'a', uid: 'uid-a' },
-      ...{ reason: 'Tried', message: 'first', count: 1, source: { component: 'headwater-operator' } },
+      ...{ reason: 'Tried', message: 'first', count: 5, source: { component: 'headwater-operator' } },
     });
     expect(changed!.method).toBe('PATCH');
     expect(changed!.path).toMatch(/^\/api\/v1\/namespaces\/team-a\/events\/a\.[0-9a-f]{16}$/);
