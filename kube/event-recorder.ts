@@ -42,6 +42,8 @@ interface Series {
   seenAt: number;
   writtenAt: number;
   message: string;
+  /** One write after the other: the first one makes the Event that the next one changes. */
+  turn: Promise<void>;
 }
 
 /**
@@ -74,7 +76,8 @@ export class EventRecorder {
     if ((!isNews && now - series.writtenAt < WRITE_EVERY_MS) || this.#inFlight >= MAX_IN_FLIGHT) return;
     series.writtenAt = now;
     this.#inFlight += 1;
-    this.#write(about, note, series)
+    series.turn = series.turn
+      .then(() => this.#write(about, note, series))
       .catch((error: unknown) => this.#log.debug({ err: error, reason: note.reason }, 'Event not recorded'))
       .finally(() => {
         this.#inFlight -= 1;
@@ -85,7 +88,7 @@ export class EventRecorder {
     const before = this.#series.get(key);
     this.#series.delete(key);
     const isOver = !before || now - before.seenAt > SERIES_MS;
-    const series = isOver ? { name: undefined, count: 0, seenAt: now, writtenAt: -Infinity, message: '' } : before;
+    const series = isOver ? newSeries(now) : before;
     // The newest at the end: the first one is the one that was quiet for longest.
     this.#series.set(key, series);
     if (this.#series.size > MAX_SERIES) this.#series.delete(this.#series.keys().next().value!);
@@ -122,4 +125,8 @@ export class EventRecorder {
       reportingInstance: this.#instance,
     });
   }
+}
+
+function newSeries(now: number): Series {
+  return { name: undefined, count: 0, seenAt: now, writtenAt: -Infinity, message: '', turn: Promise.resolve() };
 }

@@ -247,13 +247,18 @@ describe('while no operator is there', () => {
   });
 
   it('a second run over unchanged objects writes nothing', async () => {
-    await operator.stop();
     const isWrite = (verb: string) => ['create', 'update', 'patch', 'delete'].includes(verb);
     const user = `system:serviceaccount:${release.namespace}:${release.accountOf('operator')}`;
     const writes = async () =>
       (await run.plane.audit()).filter(
         ({ verb, user: who, objectRef }) => who.username === user && isWrite(verb) && objectRef?.resource !== 'leases',
       );
+    await waitFor('all that is due to be written', async () => {
+      const count = (await writes()).length;
+      await delay(2_000);
+      return (await writes()).length === count;
+    });
+    await operator.stop();
     const before = (await writes()).length;
     operator = await (await release.operator()).waitUntilReady();
     await waitFor('it to lead', async () => (await operator.metric('headwater_operator_leading')) === 1);

@@ -10,12 +10,13 @@ import { output, start, type TestProcess } from '../process.ts';
 import { waitFor } from '../wait-for.ts';
 import { ControlPlane, SERVICE_CIDR } from './control-plane.ts';
 import { containerdConfig, coreDns, kubeletConfig, kubeProxyConfig, NODE, podNetworkConfig } from './node-config.ts';
-import { fileOfSysctl, hasPods, SYSCTLS, undoNode } from './node-undo.ts';
+import { fileOfSysctl, hasPods, podNamespaces, SYSCTLS, undoNode } from './node-undo.ts';
 
 /** Short, since paths of Unix sockets end at 108 bytes; fixed, so that the next run can clean up after one that was killed. */
 const DIR = join(tmpdir(), 'headwater-node');
 const PID_FILE = join(DIR, 'run.pid');
-const SYSCTL_FILE = join(DIR, 'sysctl.json');
+/** What the machine was like before. */
+const BEFORE_FILE = join(DIR, 'before.json');
 
 /**
  * A whole cluster of one node on this machine: control plane, scheduler, containerd, kubelet, kube-proxy and CoreDNS.
@@ -141,6 +142,11 @@ export class NodeCluster implements AsyncDisposable {
   }
 }
 
+interface Before {
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly namespaces: readonly string[];
+}
+
 /** @throws Error where another run, or another kubelet, is at work here */
 function takeMachine(): void {
   const pid = readIfThere(PID_FILE);
@@ -150,8 +156,9 @@ function takeMachine(): void {
   if (!findProgram('runc')) throw new Error('runc is not installed: run `node test/setup/setup.ts`');
   mkdirSync(DIR, { recursive: true });
   writeFileSync(PID_FILE, String(process.pid));
-  const before = SYSCTLS.map((name) => [name, readFileSync(fileOfSysctl(name), 'utf8').trim()]);
-  writeFileSync(SYSCTL_FILE, JSON.stringify(Object.fromEntries(before)));
+  const sysctls = SYSCTLS.map((name) => [name, readFileSync(fileOfSysctl(name), 'utf8').trim()]);
+  const before: Before = { sysctls: Object.fromEntries(sysctls), namespaces: podNamespaces() };
+  writeFileSync(BEFORE_FILE, JSON.stringify(before));
 }
 
 /** The service range is routed to the bridge too: where kube-proxy has no rule yet, nothing for it may leave the machine. */
@@ -165,9 +172,9 @@ async function makeNetwork(): Promise<void> {
 }
 
 function leaveMachine(): void {
-  undoNode(DIR);
-  const before: Record<string, string> = JSON.parse(readIfThere(SYSCTL_FILE) ?? '{}');
-  for (const [name, value] of Object.entries(before)) writeFileSync(fileOfSysctl(name), value);
+  const before: Partial<Before> = JSON.parse(readIfThere(BEFORE_FILE) ?? '{}');
+  undoNode(DIR, before.namespaces ?? []);
+  for (const [name, value] of Object.entries(before.sysctls ?? {})) writeFileSync(fileOfSysctl(name), value);
   if (!process.env.HEADWATER_KEEP) rmSync(DIR, { recursive: true, force: true });
   rmSync(PID_FILE, { force: true });
 }

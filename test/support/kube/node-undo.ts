@@ -25,13 +25,14 @@ export function hasPods(): boolean {
 
 /**
  * Takes back all that a node in `dir` made outside of it: containers, mounts, network namespaces, bridges, packet rules,
- * cgroups. Its own programs must have ended. Does no harm where nothing is left.
+ * cgroups. Its own programs must have ended. Does no harm where nothing is left. `others`: namespaces that were there before.
  */
-export function undoNode(dir: string): void {
+export function undoNode(dir: string, others: readonly string[]): void {
+  const ours = podNamespaces().filter((name) => !others.includes(name));
   killPods();
   killShims(join(dir, 'containerd.sock'));
-  unmount(dir);
-  for (const name of namespaces()) rmSync(join('/run/netns', name), { force: true });
+  unmount(dir, ours);
+  for (const name of ours) rmSync(join('/run/netns', name), { force: true });
   // With a bridge its ports do not go: the pods' ends went with their namespaces.
   for (const link of [NODE.podBridge, NODE.bridge]) run(tool('ip'), ['link', 'delete', link]);
   for (const family of ['ip', 'ip6']) run(tool('nft'), ['delete', 'table', family, 'kube-proxy']);
@@ -67,21 +68,19 @@ function commandOf(pid: string): string[] {
   }
 }
 
-function unmount(dir: string): void {
+function unmount(dir: string, ours: readonly string[]): void {
   const points = readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '')
-    .filter(
-      (point) => point.startsWith(`${dir}/`) || namespaces().some((name) => point.endsWith(`/run/netns/${name}`)),
-    );
+    .filter((point) => point.startsWith(`${dir}/`) || ours.some((name) => point.endsWith(`/run/netns/${name}`)));
   // The inner ones first.
   for (const point of points.sort().reverse()) {
     if (!run('umount', [point])) run('umount', ['--lazy', point]);
   }
 }
 
-/** containerd names the network namespaces of pods so; those of other programs have other names. */
-function namespaces(): string[] {
+/** Network namespaces with names as containerd gives those of pods. */
+export function podNamespaces(): string[] {
   return existsSync('/run/netns') ? readdirSync('/run/netns').filter((name) => name.startsWith('cni-')) : [];
 }
 
