@@ -2,6 +2,7 @@ import { BitReader } from '../bytes/bit-reader.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { attempt } from './attempt.ts';
 import { rbspOf } from './nal-units.ts';
+import { writeParameterArrays } from './parameter-arrays.ts';
 import { readCroppedSize } from './sps-fields.ts';
 
 const VPS = 32;
@@ -28,17 +29,11 @@ export function hevcRecordFrom(
     .u8(0xf8 | format.chromaDepth);
   w.u16(0); // average frame rate: not told
   w.u8((format.subLayers << 3) | (format.isNested ? 4 : 0) | 3);
-  const arrays: [number, readonly Buffer[]][] = [
+  writeParameterArrays(w, [
     [VPS, vps],
     [SPS, sps],
     [PPS, pps],
-  ];
-  const present = arrays.filter(([, units]) => units.length > 0);
-  w.u8(present.length);
-  for (const [type, units] of present) {
-    w.u8(0x80 | type).u16(units.length);
-    for (const unit of units) w.u16(unit.length).bytes(unit);
-  }
+  ]);
   return w.finish();
 }
 

@@ -2,6 +2,7 @@ import { BitReader } from '../bytes/bit-reader.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { attempt } from './attempt.ts';
 import { rbspOf } from './nal-units.ts';
+import { writeParameterArrays } from './parameter-arrays.ts';
 
 const VPS = 14;
 const SPS = 15;
@@ -29,17 +30,11 @@ export function vvcRecordFrom(
   if (format.subLayers > 1) w.u8(format.levelsPresent).bytes(format.levels);
   w.u8(format.subProfiles.length / 4).bytes(format.subProfiles);
   w.u16(format.width).u16(format.height).u16(0);
-  const arrays: [number, readonly Buffer[]][] = [
+  writeParameterArrays(w, [
     [VPS, vps],
     [SPS, sps],
     [PPS, pps],
-  ];
-  const present = arrays.filter(([, units]) => units.length > 0);
-  w.u8(present.length);
-  for (const [type, units] of present) {
-    w.u8(0x80 | type).u16(units.length);
-    for (const unit of units) w.u16(unit.length).bytes(unit);
-  }
+  ]);
   return w.finish();
 }
 
