@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Setup, setUp } from './setup/setup.ts';
 
@@ -103,6 +103,8 @@ interface Outcome {
   readonly failed: number;
   /** Why it counts as failed, beside failed tests. */
   readonly fault: string | undefined;
+  /** What failed and how, a text for each test: a run of half an hour has long scrolled away what was said of it. */
+  readonly complaints: readonly string[];
 }
 
 async function runSuite(suite: Suite, setup: Setup): Promise<Outcome> {
@@ -111,7 +113,8 @@ async function runSuite(suite: Suite, setup: Setup): Promise<Outcome> {
     // A cold build takes both cores for minutes. Whoever needs what failed says so; here it only has to be over.
     if (suite.realTime) await Promise.allSettled(Object.values(setup));
   } catch (error) {
-    return { suite, seconds: 0, passed: 0, failed: 1, fault: error instanceof Error ? error.message : String(error) };
+    const fault = error instanceof Error ? error.message : String(error);
+    return { suite, seconds: 0, passed: 0, failed: 1, fault, complaints: [] };
   }
   console.log(`\n=== ${suite.name}: ${suite.about} (budget ${suite.budget} s)`);
   const began = performance.now();
@@ -123,7 +126,7 @@ async function runSuite(suite: Suite, setup: Setup): Promise<Outcome> {
   return { suite, seconds, ...counted, fault };
 }
 
-type Counted = Pick<Outcome, 'passed' | 'failed' | 'fault'>;
+type Counted = Pick<Outcome, 'passed' | 'failed' | 'fault' | 'complaints'>;
 
 async function runScript(suite: Suite, command: readonly string[]): Promise<Counted> {
   const code = await runNode(command, suite.budget);
@@ -131,6 +134,7 @@ async function runScript(suite: Suite, command: readonly string[]): Promise<Coun
     passed: code === 0 ? 1 : 0,
     failed: code === 0 ? 0 : 1,
     fault: code === 0 ? undefined : `exited with ${code}`,
+    complaints: [],
   };
 }
 
@@ -143,18 +147,30 @@ async function runVitest(suite: Suite): Promise<Counted> {
     const code = await runNode([vitest, 'run', '--project', suite.name, ...reporters], suite.budget);
     return judge(code, JSON.parse(readFileSync(report, 'utf8')));
   } catch (error) {
-    return { passed: 0, failed: 1, fault: `no report: ${error instanceof Error ? error.message : error}` };
+    const fault = `no report: ${error instanceof Error ? error.message : error}`;
+    return { passed: 0, failed: 1, fault, complaints: [] };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-/** The counts of vitest's JSON report that matter. */
+/** What matters of vitest's JSON report. */
 interface VitestReport {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
+  readonly testResults: readonly {
+    /** The file's path. */
+    readonly name: string;
+    /** Why the file as a whole failed: it could not be loaded, or a hook threw. */
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
 }
 
 /** A test that was skipped shows nothing: it fails the run as much as a failed one. */
@@ -170,7 +186,27 @@ function judge(code: number, report: VitestReport): Counted {
     passed: report.numPassedTests,
     failed: faults.length > 0 ? Math.max(1, failed) : failed,
     fault: faults.join('; ') || undefined,
+    complaints: complaintsOf(report),
   };
+}
+
+const COMPLAINT_LINES = 30;
+
+function complaintsOf(report: VitestReport): string[] {
+  return report.testResults.flatMap((file) => {
+    const where = relative(ROOT, file.name);
+    const whole = file.message === '' ? [] : [`${where}\n${indented(file.message)}`];
+    const tests = file.assertionResults
+      .filter((test) => test.status === 'failed')
+      .map((test) => `${where} > ${test.fullName}\n${indented(test.failureMessages.join('\n'))}`);
+    return [...whole, ...tests];
+  });
+}
+
+function indented(text: string): string {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.includes('/node_modules/'));
+  const shown = lines.length > COMPLAINT_LINES ? [...lines.slice(0, COMPLAINT_LINES), '…'] : lines;
+  return shown.map((line) => `    ${line}`).join('\n');
 }
 
 /** Runs node with our output; past twice its budget it hangs, and is killed. */
@@ -184,6 +220,12 @@ function runNode(args: readonly string[], budget: number): Promise<number> {
     resolve(code ?? 137);
   });
   return promise;
+}
+
+function printComplaints(outcomes: readonly Outcome[]): void {
+  for (const { suite, complaints } of outcomes) {
+    for (const complaint of complaints) console.log(`\nFAILED ${suite.name}: ${complaint}`);
+  }
 }
 
 function printTable(outcomes: readonly Outcome[], seconds: number): void {
@@ -232,5 +274,6 @@ if (unknown.length > 0) {
   const setup = setUp(new Set(chosen.flatMap((suite) => suite.needs)));
   const outcomes: Outcome[] = [];
   for (const suite of chosen) outcomes.push(await runSuite(suite, setup));
+  printComplaints(outcomes);
   printTable(outcomes, (performance.now() - began) / 1000);
 }
