@@ -14,6 +14,8 @@ const PACKET_BYTES = 188;
 /** Three times as fast as real time, in even steps. */
 const MESSAGES_PER_STEP = 2;
 const STEP_MS = 8;
+/** Sent and not yet arrived: fewer than the program's UDP socket holds, for its datagrams have nobody to ask for them again. */
+const MOST_UNDERWAY = 40;
 /** The viewer plays what it has got within this time. */
 const LATENCY_MS = 500;
 const ENV = { HEADWATER_SRT_WAIT_FOR_PUBLISHER: '14s' };
@@ -24,14 +26,20 @@ beforeAll(async () => {
   source = whole.subarray(0, whole.length - (whole.length % MESSAGE_BYTES));
 });
 
-/** Sends the source to a UDP port, in the messages that SRT will have. */
-async function sendByUdp(port: number): Promise<void> {
+/** Sends the source to a UDP port, in the messages that SRT will have. `arrived`: how many of them have come out of SRT. */
+async function sendByUdp(port: number, arrived: () => Promise<number>): Promise<void> {
   const socket = createSocket('udp4');
-  for (let at = 0; at < source.length; ) {
-    for (let i = 0; i < MESSAGES_PER_STEP && at < source.length; i++, at += MESSAGE_BYTES) {
-      socket.send(source.subarray(at, at + MESSAGE_BYTES), port, '127.0.0.1');
+  for (let sent = 0, known = 0; sent * MESSAGE_BYTES < source.length; ) {
+    for (let i = 0; i < MESSAGES_PER_STEP && sent * MESSAGE_BYTES < source.length; i++, sent++) {
+      socket.send(source.subarray(sent * MESSAGE_BYTES, (sent + 1) * MESSAGE_BYTES), port, '127.0.0.1');
     }
     await delay(STEP_MS);
+    if (sent - known >= MOST_UNDERWAY) {
+      known = await waitFor('messages to arrive', async () => {
+        const count = await arrived();
+        return sent - count < MOST_UNDERWAY && count;
+      });
+    }
   }
   socket.close();
 }
@@ -79,7 +87,8 @@ describe.concurrent('srt-live-transmit in, srt-live-transmit out: the very bytes
     const publisher = srtLiveTransmit(`udp://127.0.0.1:${udp}`, server.srt(`publish:${path}`, options));
     await using _ = publisher;
     await server.waitForLog('Subscriber added', { stream_key: path });
-    await sendByUdp(udp);
+    const arrived = async () => Number((await server.stream(path))?.publisher?.srt?.pktRecvUnique ?? 0);
+    await sendByUdp(udp, arrived);
     const view = await waitFor('the last message to arrive', async () => {
       const now = await server.stream(path);
       return now?.publisher?.srt?.pktRecvUnique === source.length / MESSAGE_BYTES ? now : undefined;
