@@ -1,11 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+/** How long `expect.poll` asks: machines are slow while they build something, and where the answer comes soon it costs nothing. */
+const expect = { poll: { timeout: 10_000 } };
+
 /** A suite of tests with real programs: slow on purpose, in real time for the most part, so files run side by side. */
 function real(name: string, folder: string, maxWorkers: number) {
   return {
     test: {
       name,
       include: [`${folder}/**/*.test.ts`],
+      expect,
       testTimeout: 120_000,
       hookTimeout: 120_000,
       pool: 'forks' as const,
@@ -23,6 +27,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{crds,ingest,kube,operator,scripts}/**/*.test.ts', 'test/support/**/*.test.ts', '*.test.ts'],
+          expect,
           testTimeout: 20_000,
           pool: 'forks',
           maxWorkers: 2,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { PROTOCOL_FAULTS } from '../ingest/protocol/protocol-error.ts';
 import { FAULT_TABLE } from '../ingest/runtime/fault-table.ts';
 import { generatedFiles } from './generated.ts';
-import { lockFileAddresses, longFiles, modulesCruised, unexplainedCodes } from './source-checks.ts';
+import { lockFileAddresses, longFiles, modulesCruised, pollsSideBySide, unexplainedCodes } from './source-checks.ts';
 import { ROOT, readSourceFiles } from './source-files.ts';
 
 /** One part of `npm run check`: gives what is wrong, nothing where all is well. */
@@ -74,6 +74,7 @@ const steps: readonly Step[] = [
     name: 'error codes',
     run: () => unexplainedCodes(sources, [...Object.keys(PROTOCOL_FAULTS), ...Object.keys(FAULT_TABLE)]),
   },
+  { name: 'concurrent tests', run: () => pollsSideBySide(sources) },
   { name: 'file lengths', run: () => longFiles(sources) },
   { name: 'lock file', run: () => lockFileAddresses(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) },
 ];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { generatedFiles } from './generated.ts';
 import { markdownTable } from './markdown.ts';
-import { lockFileAddresses, longFiles, modulesCruised, unexplainedCodes } from './source-checks.ts';
+import { lockFileAddresses, longFiles, modulesCruised, pollsSideBySide, unexplainedCodes } from './source-checks.ts';
 
 describe('source checks', () => {
   it('finds files with more than 500 lines', () => {
@@ -24,6 +24,16 @@ describe('source checks', () => {
       expect.stringMatching(/^ingest\/a.ts uses ERR_ONE/),
       'ERR_GONE is explained, but nothing uses it',
     ]);
+  });
+
+  it('finds polls in tests that run side by side', () => {
+    const poll = 'await expect\n  .poll(() => 1).toBe(1);';
+    const files = new Map([
+      ['test/a.test.ts', `describe.concurrent('', () => { ${poll} });`],
+      ['test/b.test.ts', `describe('', () => { ${poll} });`],
+      ['test/c.test.ts', "describe.concurrent('', () => { await waitFor('it', ask); });"],
+    ]);
+    expect(pollsSideBySide(files)).toEqual([expect.stringMatching(/^test\/a\.test\.ts has concurrent tests/)]);
   });
 
   it('finds download addresses in the lock file', () => {

@@ -37,6 +37,19 @@ export function unexplainedCodes(sources: ReadonlyMap<string, string>, explained
   return problems;
 }
 
+/**
+ * Tests that use `expect.poll` though they run side by side: vitest then does not know whose it is, and now and then says that it was
+ * called outside a test.
+ */
+export function pollsSideBySide(sources: ReadonlyMap<string, string>): string[] {
+  return [...sources]
+    .filter(
+      ([file, text]) =>
+        file.endsWith('.test.ts') && /^\s*(?:describe|it)\.concurrent\b/m.test(text) && /\.poll\(/.test(text),
+    )
+    .map(([file]) => `${file} has concurrent tests, which cannot use expect.poll: use waitFor`);
+}
+
 /** Download addresses in the lock file would tie every clone to one registry. */
 export function lockFileAddresses(lockFile: string): string[] {
   const count = lockFile.match(/"resolved": "https?:/g)?.length ?? 0;

@@ -81,7 +81,7 @@ describe('recorder on a disk that fails', () => {
       expect(status()?.error).toContain(code);
       await feed(adapt, drawn(GOP, { fromMs: 4000, from: 40 }));
       disk.code = undefined;
-      await expect.poll(() => status()?.state, { timeout: 5000 }).toBe('armed');
+      await expect.poll(() => status()?.state).toBe('armed');
       await feed(adapt, drawn(GOP + GOP, { fromMs: 5000, from: 50 }));
       adapt.end('unpublish');
       await expect.poll(() => bench.spool.publications[0]?.ended).toBeDefined();
@@ -102,7 +102,7 @@ describe('recorder on a disk that fails', () => {
     await feed(adapt, [...HEADERS, ...drawn(GOP + GOP)]);
     await expect.poll(() => bench.recorder.status('live/test')?.error).toContain('EACCES');
     disk.code = undefined;
-    await expect.poll(() => bench.recorder.status('live/test')?.state, { timeout: 5000 }).toBe('armed');
+    await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('armed');
     await feed(adapt, drawn(GOP, { fromMs: 2000, from: 20 }));
     adapt.end('unpublish');
     await expect.poll(() => bench.spool.publications[0]?.ended).toBeDefined();
@@ -123,7 +123,7 @@ describe('recorder on a disk that fails', () => {
     await delay(300);
     expect(bench.recorder.status('live/test')?.state).toBe('ending');
     disk.code = undefined;
-    await expect.poll(() => bench.recorder.status('live/test'), { timeout: 5000 }).toBeUndefined();
+    await expect.poll(() => bench.recorder.status('live/test')).toBeUndefined();
     const publication = bench.spool.publications[0]!;
     // The last frame's end is not known to the gap, which ends with its DTS.
     const frames = await framesIn(disk, publication);
@@ -167,7 +167,7 @@ describe('recorder on a disk that fails', () => {
     });
     stall = undefined;
     release();
-    await expect.poll(() => bench.recorder.status('live/test')?.state, { timeout: 5000 }).toBe('armed');
+    await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('armed');
     await feed(adapt, drawn(GOP, { fromMs: 12_000, from: 120, bytes: 20_000 }));
     adapt.end('unpublish');
     await expect.poll(() => bench.spool.publications[0]?.ended).toBeDefined();
@@ -185,14 +185,14 @@ describe('recorder on a disk that fails', () => {
     await using bench = await RecordingBench.open('/spool', { disk, spool, record: { segmentDuration: 500 } });
     const { adapt } = bench.publish();
     await feed(adapt, [...HEADERS, ...drawn(GOP.repeat(3), { bytes: 40_000 })]);
-    await expect.poll(() => bench.recorder.status('live/test')?.state, { timeout: 5000 }).toBe('waiting');
+    await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('waiting');
     expect(bench.recorder.status('live/test')?.error).toContain('ERR_SPOOL_FULL');
     const used = bench.spool.usage.usedBytes;
     await feed(adapt, drawn(GOP, { fromMs: 3000, from: 30, bytes: 40_000 }));
     expect(bench.spool.usage.usedBytes).toBeLessThanOrEqual(used + 40_000);
     const [publication] = bench.spool.publications;
     for (const { entry } of [...publication!.pending]) await publication!.markStored(entry.seq, entry.key);
-    await expect.poll(() => bench.recorder.status('live/test')?.state, { timeout: 8000 }).toBe('armed');
+    await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('armed');
     await feed(adapt, drawn(GOP, { fromMs: 4000, from: 40 }));
     adapt.end('unpublish');
     await expect.poll(() => publication?.ended).toBeDefined();
@@ -206,7 +206,7 @@ describe('recorder on a disk that fails', () => {
     const { adapt } = bench.publish();
     await feed(adapt, [...HEADERS, ...drawn(GOP.repeat(4), { bytes: 40_000 })]);
     const [publication] = bench.spool.publications;
-    await expect.poll(() => publication?.gaps.length, { timeout: 5000 }).toBeGreaterThan(0);
+    await expect.poll(() => publication?.gaps.length).toBeGreaterThan(0);
     expect(bench.spool.usage.usedBytes).toBeLessThan(0.95 * 2 ** 20);
     adapt.end('unpublish');
     await expect.poll(() => publication?.ended).toBeDefined();
@@ -226,7 +226,7 @@ describe('recorder on a disk that fails', () => {
     await feed(adapt, drawn(GOP, { fromMs: 2000, from: 20 }));
     await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('waiting');
     disk.code = undefined;
-    await expect.poll(() => bench.recorder.status('live/test')?.state, { timeout: 5000 }).toBe('armed');
+    await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('armed');
     await feed(adapt, drawn(GOP, { fromMs: 3000, from: 30 }));
     adapt.end('unpublish');
     await expect.poll(() => publication.ended).toBeDefined();

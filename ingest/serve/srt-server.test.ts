@@ -60,7 +60,7 @@ describe('SRT callers', () => {
     const gaveUp = SrtCaller.connect(running.srt, { streamId: 'read:live/a', timeoutMs });
     await expect(gaveUp).rejects.toMatchObject({ code: 'ERR_SRT_NO_ANSWER' });
     expect(await running.get('/api/v1/streams')).toMatchObject({ streams: [{ path: 'live/a' }] });
-    await expect.poll(() => running.get('/api/v1/streams'), { timeout: 5_000 }).toEqual({ streams: [] });
+    await expect.poll(() => running.get('/api/v1/streams')).toEqual({ streams: [] });
     expect(running.log.some((line) => line.includes('ERR_SRT_GAVE_UP'))).toBe(true);
   });
 

@@ -93,7 +93,7 @@ describe('bounds of gaps', () => {
     await expect.poll(state).toBe('waiting');
     disk.onChange = () => undefined;
     goOn();
-    await expect.poll(state, { timeout: 5000 }).toBe('armed');
+    await expect.poll(state).toBe('armed');
     await feed(adapt, sent.slice(320));
     adapt.end('unpublish');
     await expect.poll(() => bench.spool.publications[0]?.ended).toBeDefined();

@@ -166,7 +166,7 @@ describe('a closed segment of which a sector can not be read', () => {
     expect(spool.publications).toEqual([]);
     expect(await disk.stat(`${file}.damaged`)).toBeUndefined();
     disk.worn = undefined;
-    await expect.poll(() => spool.publications[0]?.pending.length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => spool.publications[0]?.pending.length).toBe(2);
     expect(spool.publications[0]?.gaps).toEqual([]);
   });
 });

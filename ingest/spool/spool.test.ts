@@ -100,7 +100,7 @@ describe('spool', () => {
     expect(publication.hasUnwritten).toBe(true);
     await expect(publication.finish()).rejects.toMatchObject({ code: 'EROFS' });
     disk.onChange = () => {};
-    await expect.poll(() => publication.hasUnwritten, { timeout: 5000 }).toBe(false);
+    await expect.poll(() => publication.hasUnwritten).toBe(false);
     expect(await journalOf(disk, publication)).toEqual(['open', 'gap', 'gap']);
   });
 
@@ -162,7 +162,7 @@ describe('spool', () => {
     await using bench = await RecordingBench.open('/spool', { disk: again });
     expect(bench.spool.publications).toEqual([]);
     again.onChange = () => {};
-    await expect.poll(() => bench.spool.publications.length, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => bench.spool.publications.length).toBe(1);
     expect(bench.spool.publications[0]?.pending).toHaveLength(1);
     expect(bench.spool.publications[0]?.ended?.cause).toBe('crash');
   });

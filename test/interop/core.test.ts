@@ -11,6 +11,7 @@ import { completeRecording } from '../support/recording.ts';
 import { type Server, startServer } from '../support/server.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import { type Received, watch } from '../support/viewer.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { witness } from '../support/witness.ts';
 
 const GOP_FRAMES = 50;
@@ -169,7 +170,7 @@ describe('RTMPS', () => {
     const next = await selfSigned(temp, 'second');
     copyFileSync(next.cert, cert);
     copyFileSync(next.key, key);
-    await expect.poll(() => servedCommonName(port), { timeout: 10_000 }).toBe('second');
+    await waitFor('the new certificate', async () => (await servedCommonName(port)) === 'second');
 
     await publisher.succeed();
     const { video, audio } = await viewer.finished();

@@ -9,6 +9,7 @@ import { type Server, srtUrl, startServer } from '../support/server.ts';
 import { SrtCaller } from '../support/srt-caller.ts';
 import { publishSrt, refusalOf, srtLiveTransmit } from '../support/srt-programs.ts';
 import { TempDir } from '../support/temp-dir.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const PASSPHRASES = {
   right: 'the-right-passphrase',
@@ -93,13 +94,13 @@ describe.concurrent('passphrases of libsrt callers', () => {
     async (_, row) => {
       const { path, secret, keyLength } = row;
       await using publisher = publishSrt(file, server.srt(`publish:${path}`, optionsOf(row)), { rate: 4 });
-      await expect
-        .poll(async () => (await server.stream(path))?.frames ?? 0, { timeout: 15_000 })
-        .toBeGreaterThan(FRAMES);
-      const view = await server.stream(path);
+      const view = await waitFor('frames', async () => {
+        const now = await server.stream(path);
+        return now && now.frames > FRAMES ? now : undefined;
+      });
       const passphrase = secret === 'previous' ? 'previous' : 'current';
       const encryption = secret === 'none' ? null : { cipher: 'aes-ctr', keyLength, passphrase };
-      expect(view?.publisher?.srt).toMatchObject({ encryption, pktRcvUndecrypt: 0 });
+      expect(view.publisher?.srt).toMatchObject({ encryption, pktRcvUndecrypt: 0 });
       await publisher.succeed();
       expect((await completeRecording(server.store, path)).segments.length).toBeGreaterThan(0);
     },
@@ -172,7 +173,7 @@ describe.concurrent('our caller at a listener of libsrt', () => {
     await using own = await connecting;
     const message = Buffer.alloc(1316, 'sent by our caller ');
     expect(own.send(message)).toBe(true);
-    await expect.poll(() => own.statistics().pktSndBuf).toBe(0);
+    await waitFor('the message to be acknowledged', () => own.statistics().pktSndBuf === 0);
     await delay(300);
     await own.close();
     await program.wait();
@@ -207,6 +208,7 @@ describe('a passphrase that changes while the server runs', () => {
     writeFileSync(file, '{"live/turn": "short"}');
     await server.waitForLog('SRT passphrases not reloaded', { code: 'ERR_SRT_PASSPHRASE_FILE' });
     expect(await outcome(next)).toBe('let in');
-    await expect.poll(() => outcome(old), { timeout: 20_000, interval: 1_000 }).toBe('ERR_SRT_BAD_SECRET');
+    const expired = async () => (await outcome(old)) === 'ERR_SRT_BAD_SECRET';
+    await waitFor('the old one to expire', expired, { everyMs: 1_000 });
   });
 });
