@@ -122,8 +122,7 @@ describe.concurrent('programs and their stream ids', () => {
 
   it('srt-live-transmit is told in words why it is refused', async () => {
     await using viewer = srtLiveTransmit(server.srt('read:ids/nobody'), 'file://con', { args: ['-a:no'] });
-    await viewer.wait();
-    expect(refusalOf(viewer)).toMatch(/not found|Application-defined|2?404/i);
+    expect(await refusalOf(viewer)).toMatch(/not found|Application-defined|2?404/i);
   });
 });
 

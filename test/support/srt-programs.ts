@@ -2,6 +2,7 @@ import { tool } from '../setup/tools.ts';
 import { ffmpeg, type PublishOptions } from './ffmpeg.ts';
 import { type ProcessOptions, start, type TestProcess } from './process.ts';
 import { srtUrl } from './server.ts';
+import { waitFor } from './wait-for.ts';
 
 /** How libsrt says in its log (level note, or ffmpeg's standard error) that it was refused. */
 const REJECTION = /REJECT reported from HS processing: (.*?) - not processing/;
@@ -40,7 +41,11 @@ export function gstSrtPublish(file: string, port: number, streamId: string): Tes
   return start(tool('gst-launch-1.0'), ['-q', ...read, ...sink]);
 }
 
-/** Why a program of libsrt's was refused, in libsrt's words; undefined where it was not. */
-export function refusalOf(child: TestProcess): string | undefined {
-  return REJECTION.exec(child.stderr + child.stdout)?.[1];
+/**
+ * Waits until a program of libsrt's says that it was refused; why, in libsrt's words. Its end is not waited for: srt-live-transmit misses now
+ * and then that its connection failed, and stays.
+ */
+export async function refusalOf(child: TestProcess): Promise<string> {
+  const said = await waitFor(`${child.name} to be refused`, () => REJECTION.exec(child.stderr + child.stdout));
+  return said[1]!;
 }
