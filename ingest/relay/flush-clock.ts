@@ -2,6 +2,8 @@
 const IMMEDIATE_VIEWERS = 8;
 /** From this many on, the tick has its full length. */
 const FULL_TICK_VIEWERS = 200;
+/** Publishers do not rest for longer ticks, ms: what they send meanwhile has to fit into the kernel's buffer. */
+const MAX_REST_MS = 500;
 /** How soon those are tried again that the kernel could not take all from, ms. */
 const RETRY_MS = 20;
 
@@ -16,6 +18,12 @@ export interface Flushable {
   flush(now: number): boolean;
 }
 
+/** The part of a socket that rests: it has stopped reading. */
+export interface Restful {
+  readonly destroyed: boolean;
+  resume(): unknown;
+}
+
 /** One tick for all paths of the process. Nothing is armed while nothing waits. */
 export class FlushClock {
   readonly #dirty = new Set<Flushable>();
@@ -24,6 +32,9 @@ export class FlushClock {
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** Whether sockets may rest until the tick that is armed. */
+  #allowsRest = false;
+  #resting: Restful[] = [];
   #closed = false;
 
   /** `tickMs` is asked each time a tick is armed. */
@@ -37,17 +48,19 @@ export class FlushClock {
     this.#dirty.add(target);
     if (this.#immediate !== undefined || this.#timer !== undefined) return;
     const tickMs = this.#tickMs();
-    if (tickMs < 1) {
-      this.#immediate = setImmediate(() => {
-        this.#immediate = undefined;
-        this.#flush(this.#dirty);
-      });
-    } else {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.#flush(this.#dirty);
-      }, tickMs);
-    }
+    this.#allowsRest = tickMs <= MAX_REST_MS;
+    if (tickMs < 1) this.#flushAfterReads();
+    else this.#timer = setTimeout(() => this.#tick(), tickMs);
+  }
+
+  /**
+   * The socket of a publisher, which has stopped reading, is resumed when the present tick is over, soon enough that what it reads then is
+   * flushed with the rest. False where no tick is armed: then it must go on.
+   */
+  rest(socket: Restful): boolean {
+    if (this.#timer === undefined || !this.#allowsRest) return false;
+    this.#resting.push(socket);
+    return true;
   }
 
   /** Nothing is flushed any more, neither now nor later. */
@@ -56,6 +69,28 @@ export class FlushClock {
     clearImmediate(this.#immediate);
     clearTimeout(this.#timer);
     clearTimeout(this.#retry);
+    this.#wake();
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    if (this.#wake() === 0) this.#flush(this.#dirty);
+    else this.#flushAfterReads();
+  }
+
+  /** When the event loop has read from all sockets that have something. */
+  #flushAfterReads(): void {
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#flush(this.#dirty);
+    });
+  }
+
+  #wake(): number {
+    const sockets = this.#resting;
+    this.#resting = [];
+    for (const socket of sockets) if (!socket.destroyed) socket.resume();
+    return sockets.length;
   }
 
   #flush(targets: Set<Flushable>): void {

@@ -2,7 +2,7 @@ import type { MediaSink, PublicationInfo, PublishGrant } from '../media/publicat
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
 import type { Encoding } from './batch.ts';
-import { FlushClock, flushTickMs } from './flush-clock.ts';
+import { FlushClock, flushTickMs, type Restful } from './flush-clock.ts';
 import type { GopCacheLimits } from './gop-cache.ts';
 import { Publication } from './publication.ts';
 import { type IsRevoked, type PathSettings, type PublisherHandler, Stream, type StreamSettings } from './stream.ts';
@@ -122,6 +122,11 @@ export class Hub {
     }
     const stream = this.#stream(request.path);
     return stream.publish(handler, (owner) => this.#open(request, owner), request.grant);
+  }
+
+  /** Lets the socket of a publisher rest until its viewers are sent something again: see {@link FlushClock.rest}. */
+  restUntilFlush(socket: Restful): boolean {
+    return this.#clock.rest(socket);
   }
 
   /** A seat for a viewer, whether or not somebody publishes on the path yet. */

@@ -1,13 +1,9 @@
+import type { Restful } from '../relay/flush-clock.ts';
+
 /** Publishers that nobody watches are read this often, ms. At 50 Mbit/s it is half a megabyte that the kernel keeps meanwhile. */
 const REST_MS = 80;
 /** They rest in this many groups, one after the other: no tick has all of them to read. */
 const COHORTS = 2;
-
-/** The part of a socket that rests. */
-export interface Restful {
-  readonly destroyed: boolean;
-  resume(): unknown;
-}
 
 /**
  * When sockets that stopped reading go on. A wake-up of the event loop for every few hundred bytes is most of what a publisher costs; where

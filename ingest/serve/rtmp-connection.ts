@@ -91,9 +91,7 @@ export class RtmpConnection implements RtmpSessionHandler {
     socket.setNoDelay(true);
     readShared(socket, (bytes) => {
       this.#receive(bytes);
-      const mayRest = bytes.length < READ_BYTES && this.#isUnwatched;
-      if (mayRest) options.rest(socket);
-      return !mayRest;
+      return bytes.length === READ_BYTES || !this.#rest();
     });
     socket.on('error', (error) => this.#log.debug({ reason: error.message }, 'socket error'));
     socket.once('close', () => this.#closed());
@@ -248,10 +246,13 @@ export class RtmpConnection implements RtmpSessionHandler {
     this.#log.debug({ code }, 'message skipped');
   }
 
-  /** A publisher without viewers: a moment more does not matter to anybody. */
-  get #isUnwatched(): boolean {
+  /** Leaves what comes next to the kernel for a moment, where nobody would be sent it sooner. Whether it does. */
+  #rest(): boolean {
     if (this.#publication === undefined || this.#closingAt !== undefined) return false;
-    return this.#options.hub.streams.get(this.#publication.info.path)?.viewerCount === 0;
+    const { hub, rest } = this.#options;
+    if (hub.streams.get(this.#publication.info.path)?.viewerCount !== 0) return hub.restUntilFlush(this.#socket);
+    rest(this.#socket);
+    return true;
   }
 
   // What follows from it.
