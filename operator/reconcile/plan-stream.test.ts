@@ -31,6 +31,11 @@ describe('planStream', () => {
     expect(keys).toMatchObject({ isReady: true, reason: 'Generated' });
   });
 
+  it('says which generation it was made of', () => {
+    expect(plan({ stream: storedStream({}, { generation: 3 }) }).generation).toBe(3);
+    expect(plan({ ...refused, stream: storedStream(refused.stream.spec, { generation: 4 }) }).generation).toBe(4);
+  });
+
   it('changes nothing at a second look', () => {
     const record = inForce();
     expect(plan({ record })).toMatchObject({ record, steps: [], wakeAt: undefined });

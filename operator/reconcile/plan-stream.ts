@@ -48,6 +48,8 @@ export interface KeysVerdict {
 
 /** What a stream is to be. */
 export interface StreamPlan {
+  /** Of the spec that it was made of. */
+  readonly generation: number;
   /** What was made of the spec as it is; `problems` say why nothing was. */
   readonly compiled: Compiled;
   readonly keys: KeysVerdict;
@@ -61,6 +63,7 @@ export interface StreamPlan {
 /** Decides what a stream is to be. Pure: whoever asks with the same view gets the same answer, but for keys that are made. */
 export function planStream(view: StreamView, make: () => PublishKeys): StreamPlan {
   const { stream, record } = view;
+  const generation = stream.metadata.generation ?? 0;
   const wish = wishOf(view);
   const before = record ? { credentials: record.config.credentials, progress: record.keys } : view.recovered;
   const verdict = 'problem' in wish ? wish.problem : undefined;
@@ -71,9 +74,17 @@ export function planStream(view: StreamView, make: () => PublishKeys): StreamPla
   const compiled = withNames(compile({ ...view, credentials }), view.nameTaken);
   const keys = verdict ?? keysVerdict(plan!.state, stream);
   if (compiled.config === undefined || plan === undefined) {
-    return { compiled, keys, record: record && stillInForce(record, compiled, view), steps: [], wakeAt: undefined };
+    return {
+      generation,
+      compiled,
+      keys,
+      record: record && stillInForce(record, compiled, view),
+      steps: [],
+      wakeAt: undefined,
+    };
   }
   return {
+    generation,
     compiled,
     keys,
     record: {
