@@ -6,7 +6,7 @@ const CRC_DIGITS = 8;
 const NEWLINE = 0x0a;
 
 /** One line of a journal: `<crc32 hex> <json>\n`. */
-function encodeLine(line: JournalLine): Buffer {
+export function encodeLine(line: JournalLine): Buffer {
   const json = Buffer.from(JSON.stringify(line));
   return Buffer.from(`${crc32(json).toString(16).padStart(CRC_DIGITS, '0')} ${json}\n`);
 }
