@@ -288,11 +288,15 @@ export class Spool implements SpoolQueue {
     return onFull ?? this.#options.settings.onFull;
   }
 
-  /** Of those that say so, until halfway below the mark, so that not every new segment costs an old one at once. */
+  /**
+   * Of those that say so, until halfway below the mark, so that not every new segment costs an old one at once. Where the disk does not
+   * take the line that says so, nothing is freed by giving up more.
+   */
   async #dropOldest(): Promise<void> {
     while (!this.#isClosed && (await this.#refreshUsage()).level === 'full') {
       const publication = this.#publications.find(
-        ({ pending, header }) => pending.length > 0 && this.#onFull(header) === 'DropOldest',
+        ({ pending, header, hasUnwritten }) =>
+          pending.length > 0 && !hasUnwritten && this.#onFull(header) === 'DropOldest',
       );
       const oldest = publication?.pending[0];
       if (publication === undefined || oldest === undefined) return;
@@ -302,6 +306,7 @@ export class Spool implements SpoolQueue {
       this.#options.meter.count('headwater_segments_total', 'dropped');
       this.#options.meter.count('headwater_recording_dropped_seconds_total', 'disk-full', seconds);
       this.#options.log.error({ stream_key: publication.header.path, seq, seconds }, 'segment dropped, spool full');
+      if (publication.hasUnwritten) return;
     }
   }
 
