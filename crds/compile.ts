@@ -133,6 +133,13 @@ export function inState(config: StreamConfig, state: StreamConfig['state']): Str
   return { ...rest, state, revision: revisionOf({ ...rest, state }) };
 }
 
+/** The same configuration with other keys: they turn, and are revoked, also where nothing new can be compiled. */
+export function withCredentials(config: StreamConfig, credentials: StreamCredentials): StreamConfig {
+  if (config.credentials === credentials) return config;
+  const { revision: _, ...rest } = config;
+  return { ...rest, credentials, revision: revisionOf({ ...rest, credentials }) };
+}
+
 /** It says whether two configurations are the same, and never leaves the runtime namespace: the keys are part of it. */
 function revisionOf(config: Omit<StreamConfig, 'revision'>): string {
   return createHash('sha256').update(canonicalJson(config)).digest('hex').slice(0, 16);

@@ -25,6 +25,7 @@ export const CONDITIONS = {
     reasons: {
       Generated: 'The operator made the keys.',
       FromSecret: 'The keys come from the Secret in `credentials.secretRef`.',
+      NotAccepted: 'No keys are made for what cannot be served: see Accepted.',
       Rotating: 'New keys are on their way to the pods; the present ones stay valid.',
       SecretNotFound: 'The Secret in `credentials.secretRef` does not exist; keys in force stay in force.',
       SecretInvalid: 'A key in the Secret of `credentials.secretRef` cannot be used; keys in force stay in force.',

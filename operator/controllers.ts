@@ -270,6 +270,7 @@ export class Controllers {
     const none = { rtmp: '', rtmps: '', srt: '' };
     return statusOf({
       stream,
+      generation: plan.generation,
       compiled: plan.compiled,
       keys: plan.keys,
       record,

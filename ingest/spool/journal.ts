@@ -1,12 +1,12 @@
 import { crc32 } from 'node:zlib';
-import type { Disk, DiskFile } from './disk.ts';
+import { type Disk, type DiskFile, removeFile } from './disk.ts';
 import type { JournalLine } from './segment-entry.ts';
 
 const CRC_DIGITS = 8;
 const NEWLINE = 0x0a;
 
 /** One line of a journal: `<crc32 hex> <json>\n`. */
-function encodeLine(line: JournalLine): Buffer {
+export function encodeLine(line: JournalLine): Buffer {
   const json = Buffer.from(JSON.stringify(line));
   return Buffer.from(`${crc32(json).toString(16).padStart(CRC_DIGITS, '0')} ${json}\n`);
 }
@@ -68,13 +68,14 @@ export class Journal {
     this.#file = file;
   }
 
-  /** Makes the journal with its first lines. The name is durable when its folder is synced, which is the caller's. */
+  /** Makes the journal with its first lines, or leaves none. The name is durable when its folder is synced, which is the caller's. */
   static async create(disk: Disk, path: string, lines: readonly JournalLine[]): Promise<Journal> {
     const journal = new Journal(disk, path, 0, await disk.create(path));
     try {
       await journal.append(lines);
     } catch (error) {
       await journal.close();
+      await removeFile(disk, path).catch(() => {});
       throw error;
     }
     return journal;

@@ -28,4 +28,27 @@ describe('a full spool', () => {
     const header = ({ header }: typeof keeps) => spool.isStopped(header);
     expect([header(keeps), header(asSettings), header(gives)]).toEqual([true, true, false]);
   });
+
+  it('gives up no more while the disk refuses the line that would free the room', async () => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', {
+      disk,
+      spool: { onFull: 'DropOldest', maxBytes: 180_000 },
+    });
+    const { spool } = bench;
+    const publications = [await spool.openPublication(headerOf()), await spool.openPublication(headerOf())];
+    for (const publication of publications)
+      for (const seq of [1, 2, 3, 4, 5]) await spoolSegment(publication, seq, { bytes: Buffer.alloc(20_000) });
+    const pending = () => publications.flatMap((publication) => publication.pending).length;
+    disk.onChange = () => {
+      throw Object.assign(new Error('read-only'), { code: 'EROFS' });
+    };
+    for (let tick = 0; tick < 4; tick += 1) await spool.makeRoom();
+    // At most one of each publication is given up before that is known.
+    expect(pending()).toBeGreaterThanOrEqual(8);
+    disk.onChange = () => {};
+    await spool.makeRoom();
+    expect(spool.usage.level).not.toBe('full');
+    expect(pending()).toBe(7);
+  });
 });

@@ -9,13 +9,13 @@ import { restoreSegment, SALVAGE_SUFFIX, salvageSegment } from './salvage.ts';
 import { allFromOf, entryOfScan, holesOf, scanSegment, throughOf } from './scanned-entry.ts';
 import type { RecordingGap } from './segment-entry.ts';
 import type { NameSource } from './segment-names.ts';
+import { readSettled, SETTLED_SUFFIX } from './settled-file.ts';
 import {
   DAMAGED_SUFFIX,
   JOURNAL_NAME,
   PROBE_NAME,
   type SpooledPublication,
   type SpoolHost,
-  STORED_SUFFIX,
 } from './spooled-publication.ts';
 import { PatchyReader, sha256IfReadable } from './unreadable.ts';
 
@@ -45,6 +45,7 @@ export async function recoverPublication(
 ): Promise<RecoveryReport> {
   const { disk } = host;
   const { folder } = publication;
+  await restoreSettled(host, publication);
   const found = await disk.readdir(folder);
   for (const name of found) if (isScrap(name)) await removeFile(disk, `${folder}/${name}`);
   const damaged = await verifyClosed(host, publication);
@@ -80,20 +81,34 @@ function isNoSegment(name: string): boolean {
   return (
     name.startsWith(JOURNAL_NAME) ||
     isScrap(name) ||
-    [DAMAGED_SUFFIX, STORED_SUFFIX].some((suffix) => name.endsWith(suffix))
+    [DAMAGED_SUFFIX, SETTLED_SUFFIX].some((suffix) => name.endsWith(suffix))
   );
+}
+
+/** What settled files say goes into the journal. One that does not hold its lines is the segment's file again, damaged or not. */
+async function restoreSettled({ disk }: SpoolHost, publication: SpooledPublication): Promise<void> {
+  const { folder } = publication;
+  for (const name of await disk.readdir(folder)) {
+    if (!name.endsWith(SETTLED_SUFFIX)) continue;
+    const settled = `${folder}/${name}`;
+    const file = name.slice(0, -SETTLED_SUFFIX.length);
+    const lines = await readSettled(disk, settled);
+    if (lines !== undefined) {
+      await publication.restore(file, (await disk.stat(settled))?.bytes ?? 0, lines);
+      continue;
+    }
+    await disk.rename(settled, `${folder}/${file}`);
+    await disk.syncFolder(folder);
+  }
+  await publication.flush();
 }
 
 /** Every closed segment that waits is there and has its checksum, or is salvaged; what the journal gave up is gone. */
 async function verifyClosed({ disk, log }: SpoolHost, publication: SpooledPublication): Promise<number> {
   let damaged = 0;
   for (const path of publication.settledFiles())
-    for (const suffix of ['', STORED_SUFFIX]) await removeFile(disk, path + suffix);
+    for (const suffix of ['', SETTLED_SUFFIX]) await removeFile(disk, path + suffix);
   for (const { entry, file } of publication.pending) {
-    if (await disk.stat(file + STORED_SUFFIX)) {
-      await publication.markStored(entry.seq, entry.key);
-      continue;
-    }
     const isSetAside = (await disk.stat(file + DAMAGED_SUFFIX)) !== undefined;
     const bytes = (await disk.stat(file))?.bytes;
     if (!isSetAside && bytes === entry.bytes && (await sha256IfReadable(disk, file)) === entry.sha256) continue;

@@ -234,4 +234,43 @@ describe('a flipped bit in what a killed process left open', () => {
     expect(publication?.sourceDtsOffset).toBe(0);
     await spool[Symbol.asyncDispose]();
   });
+
+  it('a power loss while its journal is made anew takes no line of it', async () => {
+    const { disk, bench, publication } = await twoSegments();
+    await publication.markStored(1, 'other.mp4');
+    const folder = publication.pending[0]!.file.replace(/\/[^/]+$/, '');
+    await bench[Symbol.asyncDispose]();
+    disk.corrupt(`${folder}/journal`, flip(30));
+    const { image } = disk;
+    const recorded = new RecordingDisk(new MemoryDisk(image), image);
+    await (await recover('/spool', recorded))[Symbol.asyncDispose]();
+    for (let moment = 0; moment <= recorded.moments; moment += 1) {
+      for (let seed = 0; seed < 10; seed += 1) {
+        const again = new MemoryDisk(recorded.image(moment, seeded(seed)));
+        const spool = await recover('/spool', again);
+        expect(spool.publications[0]?.entries.map(({ key }) => key)).toEqual([
+          'other.mp4',
+          expect.stringContaining('000002'),
+        ]);
+        expect(spool.publications[0]?.storedThrough).toBe(1);
+        await spool[Symbol.asyncDispose]();
+      }
+    }
+  });
+
+  it('a disk too full to make it anew costs no line of it', async () => {
+    const { disk, bench, publication } = await twoSegments();
+    await publication.markStored(1, 'other.mp4');
+    const folder = publication.pending[0]!.file.replace(/\/[^/]+$/, '');
+    await bench[Symbol.asyncDispose]();
+    disk.corrupt(`${folder}/journal`, flip(30));
+    disk.onChange = (operation, path) => {
+      if (operation === 'append' && path.startsWith(folder)) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    };
+    await (await recover('/spool', disk))[Symbol.asyncDispose]();
+    disk.onChange = () => {};
+    const spool = await recover('/spool', disk);
+    expect(spool.publications[0]?.entries.map(({ key }) => key)).toContain('other.mp4');
+    await spool[Symbol.asyncDispose]();
+  });
 });

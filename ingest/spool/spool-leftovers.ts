@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type Disk, errorCode, removeFile } from './disk.ts';
 import { Journal, parseJournal } from './journal.ts';
 import { PublicationState } from './publication-state.ts';
@@ -72,11 +73,30 @@ async function readPublication(host: SpoolHost, folder: string): Promise<Spooled
     return undefined;
   }
   log.error({ stream_key: header.path, folder }, 'journal rebuilt from segments');
-  if (bytes.length > 0) await disk.rename(path, `${path}.damaged`);
   const rebuilt: JournalLine[] = [{ t: 'open', ...header }, ...lines.filter((line) => line.t !== 'open')];
-  const journal = await Journal.create(disk, path, rebuilt);
-  await disk.syncFolder(folder);
+  if (bytes.length > 0) await keepDamaged(disk, path, bytes, files);
+  const journal = await replaceJournal(disk, path, rebuilt);
+  account(journal.bytes);
   return new SpooledPublication(host, folder, journal, PublicationState.replay(rebuilt), files);
+}
+
+/** Copies a journal under a name that says that it is damaged. */
+async function keepDamaged(disk: Disk, path: string, bytes: Buffer, taken: readonly string[]): Promise<void> {
+  let name = `${JOURNAL_NAME}.damaged`;
+  for (let n = 2; taken.includes(name); n += 1) name = `${JOURNAL_NAME}.damaged-${n}`;
+  const copy = await disk.create(`${dirname(path)}/${name}`);
+  await copy.appendDurably([bytes]).finally(() => copy.close());
+}
+
+/** Killed at any moment, it leaves the journal as it was or the whole new one. */
+async function replaceJournal(disk: Disk, path: string, lines: readonly JournalLine[]): Promise<Journal> {
+  const fresh = `${path}.rebuilt`;
+  await removeFile(disk, fresh);
+  const journal = await Journal.create(disk, fresh, lines);
+  await journal.close();
+  await disk.rename(fresh, path);
+  await disk.syncFolder(dirname(path));
+  return Journal.resume(disk, path, journal.bytes);
 }
 
 /** A publication's header out of what one of its segments says of itself. */

@@ -4,10 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { MemoryDisk } from '../../test/support/memory-disk.ts';
+import { recover } from '../../test/support/power-loss.ts';
 import { RecordingBench } from '../../test/support/recorded-run.ts';
+import { RecordingDisk, seeded } from '../../test/support/recording-disk.ts';
 import { headerOf, openSpool, spoolSegment } from '../../test/support/spooled-segments.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
 import { parseJournal } from './journal.ts';
+import type { QueuedPublication } from './spool-queue.ts';
 import type { SpooledPublication } from './spooled-publication.ts';
 
 async function filesOf(disk: MemoryDisk): Promise<string[]> {
@@ -18,6 +21,10 @@ async function filesOf(disk: MemoryDisk): Promise<string[]> {
 
 async function journalOf(disk: MemoryDisk, publication: SpooledPublication): Promise<string[]> {
   return parseJournal(await disk.readAll(`${publication.folder}/journal`)).lines.map(({ t }) => t);
+}
+
+function refuseLines(operation: string, path: string): void {
+  if (operation === 'append' && path.endsWith('/journal')) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
 }
 
 describe('spool', () => {
@@ -79,12 +86,81 @@ describe('spool', () => {
     await spoolSegment(publication, 1);
     let isFull = true;
     disk.onChange = (operation, path) => {
-      if (operation === 'truncate' && path.endsWith('.stored')) isFull = false;
+      if (operation === 'truncate' && path.endsWith('.settled')) isFull = false;
       if (operation === 'append' && isFull) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
     };
     await publication.markStored(1, publication.entries[0]!.key);
     expect(await journalOf(disk, publication)).toEqual(['open', 'closed', 'stored']);
     expect((await filesOf(disk)).sort()).toEqual(['.lock', 'journal']);
+  });
+
+  it.each([
+    {
+      what: 'a dropped segment stays missing',
+      settle: (publication: SpooledPublication) => publication.drop(1),
+      expectSettled: (publication: QueuedPublication) => {
+        expect(publication.entries.map(({ seq }) => seq)).toEqual([2]);
+        expect(publication.gaps[0]).toEqual({ from: 0, to: 540_000, cause: 'disk-full' });
+      },
+    },
+    {
+      what: 'a stored one has the key it was stored under',
+      settle: (publication: SpooledPublication) => publication.markStored(1, 'other.mp4'),
+      expectSettled: (publication: QueuedPublication) => {
+        expect(publication.entries[0]?.key).toBe('other.mp4');
+        expect(publication.isStored(1)).toBe(true);
+        expect(publication.gaps).toEqual([{ from: 1_080_000, cause: 'crash' }]);
+      },
+    },
+  ])('killed while the disk is too full for the journal: $what', async ({ settle, expectSettled }) => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    for (const seq of [1, 2]) await spoolSegment(publication, seq);
+    disk.onChange = refuseLines;
+    await settle(publication);
+    expect(await journalOf(disk, publication)).toEqual(['open', 'closed', 'closed']);
+    const found = await recover('/spool', new MemoryDisk(disk.image));
+    expectSettled(found.publications[0]!);
+    await found[Symbol.asyncDispose]();
+  });
+
+  it('killed so before the journal knew of the segment at all: it is known and stored', async () => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    disk.onChange = refuseLines;
+    const { sha256 } = await spoolSegment(publication, 1);
+    await publication.markStored(1, 'other.mp4');
+    const found = await recover('/spool', new MemoryDisk(disk.image));
+    expect(found.publications[0]?.entries).toMatchObject([{ seq: 1, key: 'other.mp4', sha256 }]);
+    expect(found.publications[0]?.isStored(1)).toBe(true);
+    await found[Symbol.asyncDispose]();
+  });
+
+  it('a power loss at any moment of that leaves the segment, or what became of it', async () => {
+    const memory = new MemoryDisk();
+    const disk = new RecordingDisk(memory);
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    const { sha256 } = await spoolSegment(publication, 1);
+    const before = disk.moments;
+    memory.onChange = refuseLines;
+    await publication.markStored(1, 'other.mp4');
+    memory.onChange = () => {};
+    for (let moment = before; moment <= disk.moments; moment += 1) {
+      for (let seed = 0; seed < 40; seed += 1) {
+        const image = new MemoryDisk(disk.image(moment, seeded(seed)));
+        const found = await recover('/spool', image);
+        const [left] = found.publications;
+        const [pending] = left!.pending;
+        if (pending) expect(await image.sha256(pending.file)).toBe(sha256);
+        else if (left!.isStored(1)) expect(left!.entries[0]?.key).toBe('other.mp4');
+        else expect(left!.gaps[0]).toEqual({ from: 0, to: 540_000, cause: 'damaged' });
+        expect([...image.image.keys()].filter((path) => path.endsWith('.settled'))).toEqual([]);
+        await found[Symbol.asyncDispose]();
+      }
+    }
   });
 
   it('lines that the disk refuses wait, in order, and are seen meanwhile', async () => {

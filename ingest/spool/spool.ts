@@ -2,7 +2,7 @@ import type { Config } from '../config/schema.ts';
 import { Fault } from '../runtime/fault.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
-import { type Disk, errorCode, makeFolders, NODE_DISK } from './disk.ts';
+import { type Disk, errorCode, makeFolders, NODE_DISK, removeFile } from './disk.ts';
 import { Journal } from './journal.ts';
 import { encodeComponent } from './key-encoding.ts';
 import { PublicationState } from './publication-state.ts';
@@ -138,16 +138,25 @@ export class Spool implements SpoolQueue {
     if (this.#isClosed) throw new Fault('ERR_SPOOL_CLOSED', 'the server is stopping');
     await this.#ensureOpen();
     const folder = folderOf(this.dir, header);
-    const journal = await this.#inTurn(async () => {
-      await makeFolders(this.#disk, folder);
-      const made = await Journal.create(this.#disk, `${folder}/${JOURNAL_NAME}`, [{ t: 'open', ...header }]);
-      await this.#disk.syncFolder(folder);
-      return made;
-    });
+    const journal = await this.#inTurn(() => this.#makeJournal(folder, header));
     this.#usedBytes += journal.bytes;
     const publication = new SpooledPublication(this.#host, folder, journal, new PublicationState(header));
     this.#enqueue(publication);
     return publication;
+  }
+
+  async #makeJournal(folder: string, header: PublicationHeader): Promise<Journal> {
+    const path = `${folder}/${JOURNAL_NAME}`;
+    await makeFolders(this.#disk, folder);
+    await removeFile(this.#disk, path); // Nobody else has the folder: an earlier try failed halfway.
+    const journal = await Journal.create(this.#disk, path, [{ t: 'open', ...header }]);
+    try {
+      await this.#disk.syncFolder(folder);
+    } catch (error) {
+      await journal.close();
+      throw error;
+    }
+    return journal;
   }
 
   /** Looks at the disk now, not at the next tick, and drops what is to be dropped: before recording goes on. @throws the disk's errors */
@@ -279,11 +288,15 @@ export class Spool implements SpoolQueue {
     return onFull ?? this.#options.settings.onFull;
   }
 
-  /** Of those that say so, until halfway below the mark, so that not every new segment costs an old one at once. */
+  /**
+   * Of those that say so, until halfway below the mark, so that not every new segment costs an old one at once. Where the disk does not
+   * take the line that says so, nothing is freed by giving up more.
+   */
   async #dropOldest(): Promise<void> {
     while (!this.#isClosed && (await this.#refreshUsage()).level === 'full') {
       const publication = this.#publications.find(
-        ({ pending, header }) => pending.length > 0 && this.#onFull(header) === 'DropOldest',
+        ({ pending, header, hasUnwritten }) =>
+          pending.length > 0 && !hasUnwritten && this.#onFull(header) === 'DropOldest',
       );
       const oldest = publication?.pending[0];
       if (publication === undefined || oldest === undefined) return;
@@ -293,6 +306,7 @@ export class Spool implements SpoolQueue {
       this.#options.meter.count('headwater_segments_total', 'dropped');
       this.#options.meter.count('headwater_recording_dropped_seconds_total', 'disk-full', seconds);
       this.#options.log.error({ stream_key: publication.header.path, seq, seconds }, 'segment dropped, spool full');
+      if (publication.hasUnwritten) return;
     }
   }
 

@@ -7,6 +7,7 @@ import { type Account, PartFile } from './part-file.ts';
 import type { PublicationState } from './publication-state.ts';
 import type { ClosedFacts, JournalLine, PublicationHeader, RecordingGap, SegmentEntry } from './segment-entry.ts';
 import { localName } from './segment-names.ts';
+import { replaceByLines, SETTLED_SUFFIX } from './settled-file.ts';
 import type { PendingSegment, QueuedPublication } from './spool-queue.ts';
 
 /** What a publication in the spool needs of the spool around it. */
@@ -24,9 +25,16 @@ export const JOURNAL_NAME = 'journal';
 /** Written to see whether the disk takes anything: as much as a second of a small stream. */
 export const PROBE_NAME = '.probe';
 const PROBE_BYTES = 64 * 1024;
-/** Set aside because its checksum is wrong; stored, and emptied because the disk was too full for the journal to say so. */
+/** Set aside because its checksum is wrong. */
 export const DAMAGED_SUFFIX = '.damaged';
-export const STORED_SUFFIX = '.stored';
+
+/** A local file that goes when all lines are durable. */
+interface Removable {
+  readonly bytes: number;
+  readonly seq: number;
+  /** It gave its room already, and holds its lines. */
+  isReplaced: boolean;
+}
 
 /**
  * One publication in the spool: recorded into by the recorder, emptied by the uploader. Memory is first, the journal follows
@@ -43,8 +51,8 @@ export class SpooledPublication implements QueuedPublication {
   readonly #names: Set<string>;
   /** Applied, not yet durable. */
   readonly #unwritten: JournalLine[] = [];
-  /** Files, with their bytes, that go when all lines are durable. */
-  readonly #removable = new Map<string, number>();
+  /** By name. */
+  readonly #removable = new Map<string, Removable>();
   #flushing: Promise<void> | undefined;
   #isFinished = false;
   #view: { entries: readonly SegmentEntry[]; pending: readonly PendingSegment[] } | undefined;
@@ -196,7 +204,7 @@ export class SpooledPublication implements QueuedPublication {
     if (segment?.state !== 'pending') return;
     const { entry } = segment;
     const gap = { from: entry.tfdt, to: entry.tfdt + entry.duration, cause: 'disk-full' } as const;
-    this.#removable.set(segment.file, entry.bytes);
+    this.#removable.set(segment.file, { bytes: entry.bytes, seq, isReplaced: false });
     await this.write({ t: 'dropped', seq, cause: 'disk-full', gap });
   }
 
@@ -205,8 +213,18 @@ export class SpooledPublication implements QueuedPublication {
     const segment = this.#state.segments.get(seq);
     if (segment === undefined) throw new Fault('ERR_SPOOL_SEGMENT', `there is no segment ${seq} in ${this.folder}`);
     if (segment.state !== 'pending') return;
-    this.#removable.set(segment.file, segment.entry.bytes);
+    this.#removable.set(segment.file, { bytes: segment.entry.bytes, seq, isReplaced: false });
     await this.write({ t: 'stored', seq, key });
+  }
+
+  /** Takes over the lines that the settled file of `file` holds in its `bytes`, where the journal lacks them; then it goes. */
+  async restore(file: string, bytes: number, lines: readonly JournalLine[]): Promise<void> {
+    const last = lines.at(-1);
+    if (last?.t !== 'stored' && last?.t !== 'dropped') return;
+    const { seq } = last;
+    if (this.isStored(seq) || this.isDropped(seq)) return;
+    this.#removable.set(file, { bytes, seq, isReplaced: true });
+    await this.write(...lines);
   }
 
   async sha256(seq: number): Promise<string> {
@@ -263,12 +281,12 @@ export class SpooledPublication implements QueuedPublication {
       await this.#append();
     } catch (error) {
       if (errorCode(error) !== 'ENOSPC' || removable.length === 0) throw error;
-      for (const [file] of removable) await this.#emptyStored(file);
+      for (const [file, each] of removable) await this.#makeRoom(file, each);
       await this.#append();
     }
-    for (const [file, bytes] of removable) {
+    for (const [file, { bytes }] of removable) {
       await removeFile(this.#host.disk, `${this.folder}/${file}`);
-      await removeFile(this.#host.disk, `${this.folder}/${file}${STORED_SUFFIX}`);
+      await removeFile(this.#host.disk, `${this.folder}/${file}${SETTLED_SUFFIX}`);
       this.#removable.delete(file);
       this.#names.delete(file);
       this.#host.account(-bytes);
@@ -290,18 +308,12 @@ export class SpooledPublication implements QueuedPublication {
     this.#view = undefined;
   }
 
-  /**
-   * The disk is too full for the line that would allow to delete a stored file: its content goes first, under a name that says so.
-   * Never where a `file://` store holds the same file by a link: its content is the recording, and would make no room.
-   */
-  async #emptyStored(file: string): Promise<void> {
-    const { disk } = this.#host;
-    const path = `${this.folder}/${file}`;
-    if ((await disk.stat(path))?.links !== 1) return;
-    await disk.rename(path, path + STORED_SUFFIX);
-    await disk.syncFolder(this.folder);
-    const handle = await disk.open(path + STORED_SUFFIX);
-    await handle.truncate(0).finally(() => handle.close());
+  /** The disk is too full for the line that would allow to delete a file: what waits to be said of its segment takes its place. */
+  async #makeRoom(file: string, removable: Removable): Promise<void> {
+    if (removable.isReplaced) return;
+    const lines = this.#unwritten.filter((line) => line.t === 'base' || seqOf(line) === removable.seq);
+    await replaceByLines(this.#host.disk, `${this.folder}/${file}`, lines);
+    removable.isReplaced = true;
   }
 
   #look(): { entries: readonly SegmentEntry[]; pending: readonly PendingSegment[] } {
@@ -320,4 +332,10 @@ export class SpooledPublication implements QueuedPublication {
     this.#view = { entries, pending };
     return this.#view;
   }
+}
+
+/** The segment that a line is about. */
+function seqOf(line: JournalLine): number | undefined {
+  if (line.t === 'closed') return line.entry.seq;
+  return line.t === 'stored' || line.t === 'dropped' ? line.seq : undefined;
 }

@@ -7,6 +7,8 @@ import type { StreamRecord } from './stream-config-secret.ts';
 /** What the conditions of one stream are made from. */
 export interface ConditionsView {
   readonly stream: StoredStream;
+  /** The generation that `compiled` was made of: `stream` may be a newer one that was not looked at yet. */
+  readonly generation: number;
   readonly compiled: Compiled;
   readonly keys: { readonly isReady: boolean; readonly reason: ReasonOf<'CredentialsReady'>; readonly message: string };
   /** What is in force. */
@@ -40,7 +42,8 @@ export function conditionsOf(view: ConditionsView): Condition[] {
     RecordingHealthy: recording,
     Ready: ready,
   };
-  const { status, metadata } = view.stream;
+  const { status } = view.stream;
+  const observedGeneration = observedGenerationOf(view);
   return Object.entries(verdicts).map(([type, { status: is, reason, message }]) => {
     const before = status?.conditions?.find((condition) => condition.type === type);
     return {
@@ -49,9 +52,14 @@ export function conditionsOf(view: ConditionsView): Condition[] {
       reason,
       message: message.slice(0, MESSAGE_LENGTH),
       lastTransitionTime: before?.status === is ? before.lastTransitionTime : view.now,
-      observedGeneration: metadata.generation ?? 0,
+      observedGeneration,
     };
   });
+}
+
+/** The generation that is spoken of. That an object is to be deleted is read off itself. */
+export function observedGenerationOf({ stream: { metadata }, generation }: ConditionsView): number {
+  return metadata.deletionTimestamp === undefined ? generation : (metadata.generation ?? 0);
 }
 
 /** While the pool restarts, a pod that cannot be asked is no news: a thousand statuses would change and change back. */

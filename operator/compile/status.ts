@@ -1,7 +1,7 @@
 import { formatDuration } from '../../crds/duration.ts';
 import type { LiveStreamStatus, PHASES } from '../../crds/live-stream-status.ts';
 import { publishSecretName } from '../../crds/names.ts';
-import { type ConditionsView, conditionsOf, programmedPods } from './conditions.ts';
+import { type ConditionsView, conditionsOf, observedGenerationOf, programmedPods } from './conditions.ts';
 import { publisherOf, recordingOf } from './pod-view.ts';
 import type { PublishUrls } from './publish-address.ts';
 import type { StreamRecord } from './stream-config-secret.ts';
@@ -23,7 +23,7 @@ export function statusOf(view: StatusView): LiveStreamStatus {
   const recording = recordingStatus(view);
   return {
     phase: phaseOf(view, conditions.find(({ type }) => type === 'Programmed')?.status === 'True'),
-    observedGeneration: stream.metadata.generation ?? 0,
+    observedGeneration: observedGenerationOf(view),
     conditions,
     ...(compiled.effective && { effective: compiled.effective }),
     ...(config && {

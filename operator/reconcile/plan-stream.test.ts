@@ -31,6 +31,11 @@ describe('planStream', () => {
     expect(keys).toMatchObject({ isReady: true, reason: 'Generated' });
   });
 
+  it('says which generation it was made of', () => {
+    expect(plan({ stream: storedStream({}, { generation: 3 }) }).generation).toBe(3);
+    expect(plan({ ...refused, stream: storedStream(refused.stream.spec, { generation: 4 }) }).generation).toBe(4);
+  });
+
   it('changes nothing at a second look', () => {
     const record = inForce();
     expect(plan({ record })).toMatchObject({ record, steps: [], wakeAt: undefined });
@@ -69,6 +74,44 @@ describe('planStream', () => {
     const after = plan({ ...change, record }).record!;
     expect(after.config).toMatchObject({ state: 'suspended', credentials: record.config.credentials });
     expect(after.config.revision).not.toBe(record.config.revision);
+  });
+
+  it('lets people publish again when it is resumed, though the rest is refused', () => {
+    const record = inForce({ stream: storedStream({ suspend: true }) });
+    expect(record.config.state).toBe('suspended');
+    expect(plan({ ...refused, record }).record?.config).toEqual(inForce().config);
+  });
+
+  it('makes no keys for what was never served, and claims none', () => {
+    const after = plan(refused);
+    expect(after).toMatchObject({ record: undefined, steps: [], wakeAt: undefined });
+    expect(after.keys).toMatchObject({ isReady: false, reason: 'NotAccepted' });
+  });
+
+  describe('keys of a stream that is refused', () => {
+    const stream = (rotation: object) => storedStream({ ...refused.stream.spec, credentials: { rotation } });
+    const overlapping = () => plan({ stream: stream({ generation: 1 }), record: inForce() });
+
+    it('turn, and people are shown them in their time', () => {
+      const after = overlapping();
+      expect(after).toMatchObject({ steps: ['rotated'], wakeAt: NOW + 60_000, keys: { reason: 'Rotating' } });
+      expect(after.record?.config).toMatchObject({
+        path: 'team-a/cam-1',
+        state: 'active',
+        credentials: { revision: 2 },
+      });
+      expect(after.record?.config.revision).not.toBe(inForce().config.revision);
+      const later = plan({ stream: stream({ generation: 1 }), record: after.record, podsHaveIt: true });
+      expect(later).toMatchObject({ steps: ['shown'], record: { keys: { shown: 2 } }, keys: { reason: 'Generated' } });
+    });
+
+    it('that leaked are revoked', () => {
+      const { record } = overlapping();
+      const after = plan({ stream: stream({ generation: 1, revokePrevious: true }), record });
+      expect(after.steps).toEqual(['revoked']);
+      expect(after.record?.config.credentials).toMatchObject({ revision: 2, previous: null, revokedBelow: 2 });
+      expect(after.record?.config.revision).not.toBe(record?.config.revision);
+    });
   });
 
   it('says which name is another’s before anything else', () => {

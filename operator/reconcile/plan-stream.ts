@@ -1,4 +1,4 @@
-import { type Compiled, compile, inState } from '../../crds/compile.ts';
+import { type Compiled, compile, inState, withCredentials } from '../../crds/compile.ts';
 import type { ReasonOf } from '../../crds/conditions.ts';
 import { overlapMsOf } from '../../crds/effective.ts';
 import { publishSecretName } from '../../crds/names.ts';
@@ -7,7 +7,7 @@ import { type PublishKeys, protocolsOf, readPublishKeys } from '../../crds/publi
 import type { RecordingPolicy } from '../../crds/recording-policy.ts';
 import type { StoredStream } from '../compile/manifest.ts';
 import { formerStoresAfter, type StreamRecord } from '../compile/stream-config-secret.ts';
-import { type KeyState, type KeyStep, type KeyWish, planKeys } from '../credentials/rotation.ts';
+import { type KeyPlan, type KeyState, type KeyStep, type KeyWish, planKeys } from '../credentials/rotation.ts';
 
 /** A Secret that the stream names. `data` undefined: there is none of that name. */
 export interface NamedSecret {
@@ -48,6 +48,8 @@ export interface KeysVerdict {
 
 /** What a stream is to be. */
 export interface StreamPlan {
+  /** Of the spec that it was made of. */
+  readonly generation: number;
   /** What was made of the spec as it is; `problems` say why nothing was. */
   readonly compiled: Compiled;
   readonly keys: KeysVerdict;
@@ -61,6 +63,7 @@ export interface StreamPlan {
 /** Decides what a stream is to be. Pure: whoever asks with the same view gets the same answer, but for keys that are made. */
 export function planStream(view: StreamView, make: () => PublishKeys): StreamPlan {
   const { stream, record } = view;
+  const generation = stream.metadata.generation ?? 0;
   const wish = wishOf(view);
   const before = record ? { credentials: record.config.credentials, progress: record.keys } : view.recovered;
   const verdict = 'problem' in wish ? wish.problem : undefined;
@@ -69,11 +72,20 @@ export function planStream(view: StreamView, make: () => PublishKeys): StreamPla
   // What stands in the way of the rest is said even where there are no keys.
   const credentials = plan?.state.credentials ?? NO_CREDENTIALS;
   const compiled = withNames(compile({ ...view, credentials }), view.nameTaken);
-  const keys = verdict ?? keysVerdict(plan!.state, stream);
+  const isMade = record !== undefined || compiled.config !== undefined;
+  const keys = verdict ?? (isMade ? keysVerdict(plan!.state, stream) : NOT_MADE);
   if (compiled.config === undefined || plan === undefined) {
-    return { compiled, keys, record: record && stillInForce(record, compiled, view), steps: [], wakeAt: undefined };
+    return {
+      generation,
+      compiled,
+      keys,
+      record: record && stillInForce(turned(record, plan), compiled, view),
+      steps: (record && plan?.steps) ?? [],
+      wakeAt: record && plan?.wakeAt,
+    };
   }
   return {
+    generation,
     compiled,
     keys,
     record: {
@@ -98,6 +110,12 @@ function keysVerdict({ credentials, progress }: KeyState, { spec, metadata }: St
     ? { isReady: true, reason: 'Generated', message: `They are in the Secret ${shown}.` }
     : { isReady: true, reason: 'FromSecret', message: `They come from the Secret ${source}.` };
 }
+
+const NOT_MADE: KeysVerdict = {
+  isReady: false,
+  reason: 'NotAccepted',
+  message: 'Keys are made when the LiveStream is accepted.',
+};
 
 const NO_CREDENTIALS = { revision: 0, rtmpKey: '', srtPassphrase: '', previous: null, revokedBelow: 0 };
 
@@ -145,9 +163,16 @@ function withNames(compiled: Compiled, taken: string | undefined): Compiled {
   return { problems: [{ reason: 'NameTaken', message, revokes: false }, ...compiled.problems] };
 }
 
+/** What is in force, with its keys a step further. */
+function turned(record: StreamRecord, plan: KeyPlan | undefined): StreamRecord {
+  if (plan === undefined) return record;
+  const { credentials, progress } = plan.state;
+  return { ...record, keys: progress, config: withCredentials(record.config, credentials) };
+}
+
 /** What stays in force while the spec cannot be: all of it, or, where the stream may not be here at all, nobody may publish. */
 function stillInForce(record: StreamRecord, { problems }: Compiled, { stream }: StreamView): StreamRecord {
   const isRevoked = stream.spec.suspend === true || problems.some(({ revokes }) => revokes);
   const deletionPolicy = stream.spec.recording?.deletionPolicy ?? 'Retain';
-  return { ...record, deletionPolicy, config: isRevoked ? inState(record.config, 'suspended') : record.config };
+  return { ...record, deletionPolicy, config: inState(record.config, isRevoked ? 'suspended' : 'active') };
 }

@@ -166,6 +166,21 @@ describe('a rotation', () => {
     expect(live.closedAt! - asked).toBeLessThan(REVOKED_MS);
     await waitFor('the new key', async () => (await shown('leaked-2')).current !== key);
   });
+
+  it('with revokePrevious, though the rest of the LiveStream cannot be served', async () => {
+    const { key } = await ready('leaked-3', {});
+    await using live = await publish('leaked-3', key);
+    await waitFor('it to be live', async () => hasCondition(await stream('leaked-3'), 'Live'));
+    const spec = { recording: { enabled: true, policyRef: { name: 'none' } } };
+    await run.client.merge(LIVE_STREAMS, { namespace: TENANT, name: 'leaked-3' }, { spec });
+    await waitFor('the refusal', async () => hasCondition(await stream('leaked-3'), 'Accepted', 'False'));
+    expect(live.isLive).toBe(true);
+    await rotate('leaked-3', { generation: 1, revokePrevious: true });
+    await waitFor('its end', () => !live.isLive);
+    await waitFor('the new key', async () => (await shown('leaked-3')).current !== key);
+    expect(await isLetIn('leaked-3', key)).toBe(false);
+    expect(await isLetIn('leaked-3', (await shown('leaked-3')).current)).toBe(true);
+  });
 });
 
 describe('a rotation over SRT', () => {

@@ -116,7 +116,7 @@ export async function recoverImage(
   const spool = await recover(dir, disk);
   try {
     await expectNothingLost(spool, disk, acknowledged, written);
-    const left = [...disk.image.keys()].filter((path) => /\.(part|salvage|stored|probe)$/.test(path));
+    const left = [...disk.image.keys()].filter((path) => /\.(part|salvage|settled|probe)$/.test(path));
     expect(left).toEqual([]);
   } finally {
     await spool[Symbol.asyncDispose]();
