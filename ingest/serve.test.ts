@@ -226,12 +226,12 @@ describe('a running server', () => {
     });
     await using _player = await RtmpPlayer.connect(`${running.rtmp}/live/test`);
     await using _full = await RtmpPlayer.connect(`${running.rtmp}/live/test`, { multitrack: true });
-    await delay(100);
     const sent = (conn: string) =>
       running.log
         .map((line) => JSON.parse(line))
         .filter(({ msg, conn_id }) => conn_id === conn && msg.startsWith('Sent cached'))
         .map(({ msg }) => msg.split(' ')[2]);
+    await waitFor('the headers', () => sent('c000003').length > 2 && sent('c000002').length > 1);
     expect(sent('c000002')).toEqual(['video', 'audio']);
     expect(sent('c000003')).toEqual(['video', 'video', 'audio']);
   });

@@ -121,7 +121,7 @@ describe('configured streams over SRT', () => {
 
   it('take both passphrases during an overlap, and the new one alone afterwards', async () => {
     await start(keys(FIRST) + cam());
-    const overlap = 1500;
+    const overlap = 3000;
     await change(keys(SECOND) + cam('', `, rotation: {overlap: ${overlap}ms}`));
     const expiresAt = performance.now() + overlap;
     expect([await answer(FIRST), await answer(SECOND)]).toEqual(['accepted', 'accepted']);
@@ -138,8 +138,10 @@ describe('configured streams over SRT', () => {
       live.send(NOTHING);
       await delay(2);
     }
-    await delay(200);
-    const { publisher } = await running.get<StreamView>('/api/v1/streams/team/cam');
+    const publisher = await waitFor('all to arrive', async () => {
+      const view = await running.get<StreamView>('/api/v1/streams/team/cam');
+      return view.publisher?.srt?.pktRecvUnique === 300 && view.publisher;
+    });
     expect(publisher).toMatchObject({ protocol: 'srt', srt: { pktRecvUnique: 300, pktRcvUndecrypt: 0 } });
     expect(live.isClosed).toBe(false);
   });

@@ -108,7 +108,6 @@ describe('Reflector', () => {
     const began = performance.now();
     await has(names, 'missed');
     expect(performance.now() - began).toBeGreaterThan(TIMING.stallMs - 50);
-    expect(performance.now() - began).toBeLessThan(TIMING.stallMs + 500);
     expect(lines.filter(({ fields }) => 'code' in fields && fields.code === 'ERR_KUBE_STALLED')).toHaveLength(1);
   });
 

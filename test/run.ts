@@ -28,7 +28,14 @@ const SUITES: readonly Suite[] = [
     needs: [],
     command: ['scripts/check.ts'],
   },
-  { name: 'unit', about: 'tests beside their sources', budget: 180, needs: ['clients'], command: 'vitest' },
+  {
+    name: 'unit',
+    about: 'tests beside their sources',
+    budget: 180,
+    needs: ['clients'],
+    realTime: true,
+    command: 'vitest',
+  },
   {
     name: 'fuzz',
     about: 'parsers against mutated input, 30 seconds',

@@ -139,7 +139,9 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   'upload.retryMax': { help: 'Longest wait before a failed upload is tried again' },
   'upload.multipartAbove': { help: 'Segments larger than this are sent in parts' },
   'upload.partSize': { help: 'Size of such a part' },
-  'upload.indexInterval': { help: 'Shortest time between two versions of index.m3u8 and recording.json' },
+  'upload.indexInterval': {
+    help: 'Shortest time between two versions of index.m3u8; recording.json follows every sixth',
+  },
   'relay.maxBatch': { help: 'Longest time media is collected before it is written to many viewers at once' },
   'relay.gopCacheBytes': { help: 'Most bytes kept of the present group of pictures, for viewers who join' },
   'relay.gopCacheDuration': { help: 'Longest group of pictures that is kept' },

@@ -108,6 +108,7 @@ describe('dedicated ports', () => {
     dedicated.onProblem((path) => changes.push(dedicated.problemOf(path)));
     ports.taken.add(20_000);
     follow('a', 20_000);
+    await waitFor('the problem', () => changes.length > 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(changes).toEqual(['its dedicated UDP port 20000 cannot be opened: 20000 is taken']);
     expect(lines.map(({ message }) => message)).toEqual(['dedicated port not opened']);
@@ -177,7 +178,7 @@ describe('dedicated ports of an SRT server', () => {
     dedicated.follow('team/cam', config('team/cam', first));
     const live = await waitFor('the port', () => SrtCaller.connect(first, { timeoutMs: 300 }).catch(() => undefined));
     // Whatever a stream id says, the port leads to its stream, where somebody already is.
-    const busy = SrtCaller.connect(first, { streamId: 'publish:team/other', timeoutMs: 1000 });
+    const busy = SrtCaller.connect(first, { streamId: 'publish:team/other', timeoutMs: 5000 });
     await expect(busy).rejects.toMatchObject({ code: 'ERR_SRT_REFUSED', message: expect.stringContaining('conflict') });
 
     const holder = createSocket('udp4').bind(second, host);

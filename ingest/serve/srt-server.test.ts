@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { StreamView } from '../../test/support/api-types.ts';
 import { type InProcessServer, runServer } from '../../test/support/running-server.ts';
 import { SrtCaller } from '../../test/support/srt-caller.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
+import { waitFor } from '../../test/support/wait-for.ts';
 
 /** A server with these settings, which records nothing. */
 async function serverWith(yaml: string): Promise<InProcessServer & { readonly srt: number }> {
@@ -14,6 +14,10 @@ async function serverWith(yaml: string): Promise<InProcessServer & { readonly sr
   const running = await runServer('--record-all=false', '--config', file);
   return Object.assign(running, { srt: running.server.ports.srt! });
 }
+
+/** Until a caller that waits for its answer is known to the server. */
+const asksToWatch = ({ log }: { readonly log: readonly string[] }) =>
+  waitFor('somebody to ask', () => log.some((line) => line.includes('play command')));
 
 const refusedWith = (words: string) => ({ code: 'ERR_SRT_REFUSED', message: expect.stringContaining(words) });
 
@@ -32,7 +36,7 @@ describe('SRT callers', () => {
     await using running = await serverWith('limits: {srtHalfOpen: 1}\nsrt: {waitForPublisher: 1s}');
     const waiting = SrtCaller.connect(running.srt, { streamId: 'read:live/a' });
     const refused = expect(waiting).rejects.toMatchObject(refusedWith('notFound (2404)'));
-    await delay(200);
+    await asksToWatch(running);
     const next = SrtCaller.connect(running.srt, { streamId: 'read:live/b' });
     await expect(next).rejects.toMatchObject(refusedWith('backlog (1005)'));
     await refused;
@@ -41,7 +45,7 @@ describe('SRT callers', () => {
   it('wait for a publisher, and get in when one comes', async () => {
     await using running = await serverWith('srt: {waitForPublisher: 2s}');
     const waiting = SrtCaller.connect(running.srt, { streamId: 'read:live/a' });
-    await delay(300);
+    await asksToWatch(running);
     await using publisher = await SrtCaller.connect(running.srt, { streamId: 'publish:live/a', latencyMs: 400 });
     await using viewer = await waiting;
     const view = await running.get<StreamView>('/api/v1/streams/live/a');
@@ -56,7 +60,7 @@ describe('SRT callers', () => {
 
   it('who give up while they wait leave nothing behind', async () => {
     await using running = await serverWith('srt: {waitForPublisher: 20s}');
-    const timeoutMs = 300;
+    const timeoutMs = 1000;
     const gaveUp = SrtCaller.connect(running.srt, { streamId: 'read:live/a', timeoutMs });
     await expect(gaveUp).rejects.toMatchObject({ code: 'ERR_SRT_NO_ANSWER' });
     expect(await running.get('/api/v1/streams')).toMatchObject({ streams: [{ path: 'live/a' }] });
@@ -69,7 +73,7 @@ describe('SRT callers', () => {
     await using publisher = await SrtCaller.connect(running.srt, { streamId: 'publish:live/a' });
     const waiting = SrtCaller.connect(running.srt, { streamId: 'read:live/b' });
     const refused = expect(waiting).rejects.toMatchObject(refusedWith('down (2503)'));
-    await delay(200);
+    await asksToWatch(running);
     await running.server.stop();
     await refused;
     expect(await publisher.closed).toBe('shutdown');
