@@ -87,6 +87,23 @@ describe('spool', () => {
     expect(bench.spool.usage.usedBytes).toBe(0);
   });
 
+  it('a publication whose journal can not be removed is finished when it can', async () => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    await publication.end('unpublish', new Date());
+    disk.onChange = (operation, path) => {
+      if (operation === 'unlink' && path.endsWith('/journal')) throw Object.assign(new Error('io'), { code: 'EIO' });
+    };
+    await expect(publication.finish()).rejects.toMatchObject({ code: 'EIO' });
+    expect(bench.spool.publications).toEqual([publication]);
+    disk.onChange = () => {};
+    await publication.finish();
+    expect(bench.spool.publications).toEqual([]);
+    expect(await filesOf(disk)).toEqual(['.lock']);
+    expect(bench.spool.usage.usedBytes).toBe(0);
+  });
+
   it('a disk too full for the journal: the stored file makes room for the line that says so', async () => {
     const disk = new MemoryDisk();
     await using bench = await RecordingBench.open('/spool', { disk });

@@ -242,10 +242,10 @@ export class SpooledPublication implements QueuedPublication {
   async finish(): Promise<void> {
     if (this.#isFinished) return;
     await this.flush();
-    this.#isFinished = true;
     await this.#journal.close();
-    this.#host.account(-this.#journal.bytes);
     await removeFile(this.#host.disk, this.#journal.path);
+    this.#isFinished = true;
+    this.#host.account(-this.#journal.bytes);
     await this.#host.finished(this);
   }
 
