@@ -1,6 +1,5 @@
 import path from 'node:path';
 import type { Config } from './config/schema.ts';
-import { TICKS_PER_SECOND } from './media/media-event.ts';
 import type { MediaSink, PublicationInfo } from './media/publication.ts';
 import type { LifecycleFeed } from './observe/lifecycle-feed.ts';
 import { Recorder } from './record/recorder.ts';
@@ -12,7 +11,8 @@ import { RecordingSwitch, type SwitchHost } from './recording-switch.ts';
 import { RecordingTotalsFile } from './recording-totals-file.ts';
 import type { Log } from './runtime/log.ts';
 import type { Meter } from './runtime/meter.ts';
-import type { RecordingViews } from './serve/stream-view.ts';
+import { secondsAtRisk } from './seconds-at-risk.ts';
+import type { BacklogView, RecordingViews } from './serve/stream-view.ts';
 import type { PublicationHeader } from './spool/segment-entry.ts';
 import { SegmentNaming } from './spool/segment-naming.ts';
 import { Spool } from './spool/spool.ts';
@@ -21,7 +21,7 @@ import { stateFolder } from './state-folder.ts';
 import type { ObjectStore } from './upload/object-store.ts';
 import { existingNames } from './upload/open-store.ts';
 import { type StoreAccess, StorePool } from './upload/store-pool.ts';
-import { Uploader, type UploadTarget } from './upload/uploader.ts';
+import { type PublicationBacklog, Uploader, type UploadTarget } from './upload/uploader.ts';
 
 /** What a recording is made of. */
 interface Parts {
@@ -89,11 +89,7 @@ export class Recording implements RecordingViews, AsyncDisposable {
       upload: () => this.#uploader?.status(),
       usage: () => spool.usage,
     });
-    meter.gauge('headwater_recording_seconds_at_risk', () => {
-      let seconds = 0;
-      for (const path of new Set(this.paths())) seconds += this.secondsAtRisk(path);
-      return seconds;
-    });
+    meter.gauge('headwater_recording_seconds_at_risk', () => sumAtRisk(spool.publications, this.#recorder));
   }
 
   /** The listeners are open: uploading begins, with what an earlier process left. `feed` is told what becomes of it. */
@@ -176,39 +172,38 @@ export class Recording implements RecordingViews, AsyncDisposable {
     return this.#recorder.status(path);
   }
 
-  upload(path: string): object | undefined {
+  backlogs(): ReadonlyMap<string, BacklogView> {
     const status = this.#uploader?.status();
-    const own = status?.publications.filter((publication) => publication.path === path) ?? [];
-    if (status === undefined || own.length === 0) return undefined;
-    return {
-      pendingSegments: own.reduce((sum, { segments }) => sum + segments, 0),
-      pendingBytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
-      publications: own.map(({ pub, segments, storedThrough }) => ({ pub, pendingSegments: segments, storedThrough })),
-      store: own.at(-1)!.store,
-    };
+    const uploads = Map.groupBy(status?.publications ?? [], ({ path }) => path);
+    const spooled = Map.groupBy(this.#spool.publications, ({ header }) => header.path);
+    return new Map(
+      [...spooled].map(([path, publications]) => [
+        path,
+        { upload: uploadView(uploads.get(path)), secondsAtRisk: sumAtRisk(publications, this.#recorder) },
+      ]),
+    );
   }
 
   recordings(path?: string): readonly RecordingView[] {
     return this.#list.list(path);
   }
-
-  secondsAtRisk(path: string): number {
-    let seconds = 0;
-    const live = this.#recorder.status(path);
-    for (const publication of this.#spool.publications) {
-      if (publication.header.path !== path) continue;
-      if (publication.header.pub === live?.pub && publication.ended === undefined) {
-        seconds += Math.max(0, live.receivedSeconds - storedSeconds(publication));
-      } else {
-        for (const { entry } of publication.pending) seconds += entry.duration / TICKS_PER_SECOND;
-      }
-    }
-    return seconds;
-  }
 }
 
-/** How far a publication's segments are stored without a hole, in seconds of its recording. */
-function storedSeconds({ entries, storedThrough }: QueuedPublication): number {
-  const last = entries.findLast(({ seq }) => seq === storedThrough);
-  return last === undefined ? 0 : (last.tfdt + last.duration) / TICKS_PER_SECOND;
+function uploadView(publications: readonly PublicationBacklog[] | undefined): object | undefined {
+  const newest = publications?.at(-1);
+  if (publications === undefined || newest === undefined) return undefined;
+  return {
+    pendingSegments: publications.reduce((sum, { segments }) => sum + segments, 0),
+    pendingBytes: publications.reduce((sum, { bytes }) => sum + bytes, 0),
+    publications: publications.map(({ pub, segments, storedThrough }) => ({
+      pub,
+      pendingSegments: segments,
+      storedThrough,
+    })),
+    store: newest.store,
+  };
+}
+
+function sumAtRisk(publications: readonly QueuedPublication[], recorder: Recorder): number {
+  return publications.reduce((sum, each) => sum + secondsAtRisk(each, recorder.status(each.header.path)), 0);
 }

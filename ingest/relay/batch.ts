@@ -37,6 +37,20 @@ function encodeMessages(
   return encoding.startsWith('rtmp') ? encodeRtmpChunks(messages, chunkSize) : encodeFlvTags(messages);
 }
 
+function bytesOf(event: SentEvent): number {
+  switch (event.kind) {
+    case 'frame':
+    case 'opaque':
+      return event.data.length;
+    case 'config':
+      return (event.flvBody ?? event.record).length;
+    case 'trackMetadata':
+      return event.flvBody.length;
+    case 'metadata':
+      return event.body.length;
+  }
+}
+
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -52,7 +66,7 @@ export class Batch {
   /** A decoder that has `headers` can start here. */
   readonly isStart: boolean;
   next: Batch | undefined;
-  /** Media bytes and frames of all batches up to the end of this one: backlogs are differences of these. */
+  /** Bytes of all events, and frames, of all batches up to the end of this one: backlogs are differences of these. */
   endBytes: number;
   endFrames: number;
   readonly startFrames: number;
@@ -87,8 +101,8 @@ export class Batch {
     return this.#events.length === 0 && this.#parts.length === 0;
   }
 
-  get frames(): number {
-    return this.endFrames - this.startFrames;
+  get size(): number {
+    return this.#events.length;
   }
 
   /** Adds an event at its outgoing time in ms. */
@@ -98,10 +112,8 @@ export class Batch {
     this.#times.push(timeMs);
     if (this.#program !== undefined) this.#program.packets += this.#program.now.advance(event, timeMs);
     this.lastMs = timeMs;
-    if (event.kind === 'frame') {
-      this.endBytes += event.data.length;
-      this.endFrames++;
-    }
+    this.endBytes += bytesOf(event);
+    if (event.kind === 'frame') this.endFrames++;
   }
 
   /** From now on counts what a transport stream of its events takes, `program` being where that stands before them. */

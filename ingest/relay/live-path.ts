@@ -21,7 +21,7 @@ import type { Viewer } from './viewer.ts';
 const FIRST_MS = 1000;
 
 /** Nobody watches: batches are closed at this size all the same, so that a joiner is served in steps. */
-const MAX_UNWATCHED_FRAMES = 64;
+const MAX_UNWATCHED_EVENTS = 64;
 
 /** What {@link LivePath} needs of the hub. */
 export interface LivePathOptions {
@@ -172,7 +172,6 @@ export class LivePath {
       return;
     }
     this.#append(frame, timeMs);
-    this.#gop.grew(this.#newest);
     if (!this.#promises.isLate) this.#followPromises(timeMs);
   }
 
@@ -262,10 +261,11 @@ export class LivePath {
   #append(event: SentEvent, timeMs: number): void {
     if (this.#newest.closed) this.#follow(false);
     this.#newest.add(event, timeMs);
+    this.#gop.grew(this.#newest);
     this.#lastAt = this.#options.now();
     if (timeMs > this.#lastMs) this.#lastMs = timeMs;
     if (this.viewers.size > 0) this.#options.onDirty();
-    else if (this.#newest.frames >= MAX_UNWATCHED_FRAMES) this.#closeBatch();
+    else if (this.#newest.size >= MAX_UNWATCHED_EVENTS) this.#closeBatch();
   }
 
   /** Closes the newest batch, whatever is in it, and opens the next. */

@@ -218,6 +218,28 @@ describe('relay', () => {
     expect(slow.ended).toBeUndefined();
   });
 
+  it('what is no frame counts too: data without end is kept for nobody who joins late or does not take it', () => {
+    const { publication } = publish();
+    send(publication, 'VKp');
+    const slow = new FakeViewer(hub);
+    send(publication, 'p', 120);
+    slow.stuck = true;
+    for (let i = 0; i < 64; i += 1) {
+      const data = Buffer.alloc(10_000, 'd');
+      publication!.onEvent({ kind: 'opaque', scheme: 'rtmp-data', dts: ticksOfMs(160), data });
+      vi.advanceTimersByTime(1);
+    }
+    const late = new FakeViewer(hub);
+    vi.advanceTimersByTime(SETTINGS.maxBatch);
+    expect(late.read).toBe('');
+    slow.release();
+    send(publication, 'pKp', 200);
+    expect(late.read).toBe('VKp');
+    expect(slow.cuts).toEqual([1]);
+    // What its kernel had been handed still arrives, and no more of it.
+    expect(slow.read).toMatch(/^VKppd{0,8}Kp$/);
+  });
+
   it('closes a viewer that takes nothing for evictAfter', () => {
     const { publication } = publish();
     const slow = new FakeViewer(hub);

@@ -4,14 +4,21 @@ import type { Hub } from '../relay/hub.ts';
 import type { Stream } from '../relay/stream.ts';
 import type { ApiView } from './api.ts';
 
+/** What of a path waits for the store. */
+export interface BacklogView {
+  /** Undefined where nothing is uploaded yet. */
+  readonly upload: object | undefined;
+  /** Seconds of media received and not yet confirmed by the store. */
+  readonly secondsAtRisk: number;
+}
+
 /** What the recorder and the uploader say of a path; each may know nothing of it. */
 export interface RecordingViews {
   /** Paths with something recorded that the store has not confirmed, or being recorded. */
   paths(): Iterable<string>;
   recording(path: string): object | undefined;
-  upload(path: string): object | undefined;
-  /** Seconds of media received and not yet confirmed by the store. */
-  secondsAtRisk(path: string): number;
+  /** By path, of everything in the spool: worked out in one pass, so asked for once a request. */
+  backlogs(): ReadonlyMap<string, BacklogView>;
   /** Recordings in the spool, and the last that left it; of one path, where it is given. */
   recordings(path?: string): readonly object[];
 }
@@ -45,15 +52,17 @@ export class StreamViews implements ApiView {
 
   streams(): readonly object[] {
     const paths = new Set([...this.#hub.streams.keys(), ...(this.#recordings?.paths() ?? [])]);
-    return [...paths].sort().map((path) => this.#view(path, {}, {}));
+    const backlogs = this.#recordings?.backlogs();
+    return [...paths].sort().map((path) => this.#view(path, backlogs?.get(path), {}, {}));
   }
 
   stream(path: string): object | undefined {
-    const known = this.#hub.streams.has(path) || this.#recordings?.recording(path) || this.#recordings?.upload(path);
+    const backlog = this.#recordings?.backlogs().get(path);
+    const known = this.#hub.streams.has(path) || this.#recordings?.recording(path) || backlog?.upload;
     if (!known) return undefined;
     const info = this.#hub.streams.get(path)?.publication?.info;
     const publisher = info?.protocol === 'srt' ? { srt: this.#srt.publisherView(info.connId) ?? null } : {};
-    return this.#view(path, publisher, { srt: this.#srt.viewerViews(path) });
+    return this.#view(path, backlog, publisher, { srt: this.#srt.viewerViews(path) });
   }
 
   recordings(path?: string): readonly object[] {
@@ -61,7 +70,7 @@ export class StreamViews implements ApiView {
   }
 
   /** `publisher` and `viewers`: what is shown of them in a stream by itself, but not in the list of all. */
-  #view(path: string, publisher: object, viewers: object): object {
+  #view(path: string, backlog: BacklogView | undefined, publisher: object, viewers: object): object {
     const stream = this.#hub.streams.get(path);
     const info = stream?.publication?.info;
     const media = info === undefined ? undefined : this.#meterOf(info.pub)?.snapshot();
@@ -79,8 +88,8 @@ export class StreamViews implements ApiView {
       /** Add to an outgoing RTMP time to get the publisher's, ms. */
       timeOffset: offsetOf(stream),
       recording: this.#recordings?.recording(path) ?? null,
-      upload: this.#recordings?.upload(path) ?? null,
-      secondsAtRisk: this.#recordings?.secondsAtRisk(path) ?? 0,
+      upload: backlog?.upload ?? null,
+      secondsAtRisk: backlog?.secondsAtRisk ?? 0,
     };
   }
 }

@@ -87,6 +87,13 @@ describe('a manifest page', () => {
     );
   });
 
+  it('is read with a segment of a day in it: one file for the whole publication', () => {
+    const fragments = Array.from({ length: 200_000 }, (_, i) => [800 + i * 1000, i * 45_000, 45_000] as const);
+    const [sample] = fc.sample(entry, { numRuns: 1, seed: 1 });
+    const page = pageOf(chain([{ ...sample!, fragments }]));
+    expect(parsePage(encodePage(page)).entries[0]?.fragments).toHaveLength(200_000);
+  });
+
   it('has one segment a line, and the same bytes for the same content', () => {
     const [first, second] = fc.sample(entry, { numRuns: 2, seed: 1 });
     const page = pageOf(

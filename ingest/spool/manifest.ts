@@ -7,6 +7,8 @@ import type { PublicationHeader, RecordingGap, SegmentEntry } from './segment-en
 export const PAGE_ENTRIES = 500;
 /** Most of anything else that a page is believed to hold. */
 const MAX_ITEMS = 100_000;
+/** And of the fragments of a segment: days of media in one file. What is read is bounded in bytes, too. */
+const MAX_FRAGMENTS = 4_000_000;
 const PAGE_DIGITS = 5;
 const FORMAT = 'headwater-manifest';
 
@@ -171,7 +173,9 @@ function readEntry(json: CheckedJson): ManifestEntry {
     recovered: json.boolean('recovered'),
     before: json.text('before'),
     ...(parts ? { parts: { partBytes: parts.integer('partBytes'), sha256: parts.text('sha256') } } : {}),
-    ...(json.has('fragments') ? { fragments: json.rows('fragments', MAX_ITEMS, 3) as [number, number, number][] } : {}),
+    ...(json.has('fragments')
+      ? { fragments: json.rows('fragments', MAX_FRAGMENTS, 3) as [number, number, number][] }
+      : {}),
   });
 }
 

@@ -108,7 +108,7 @@ async function verifyClosed({ disk, log }: SpoolHost, publication: SpooledPublic
   let damaged = 0;
   for (const path of publication.settledFiles())
     for (const suffix of ['', SETTLED_SUFFIX]) await removeFile(disk, path + suffix);
-  for (const { entry, file } of publication.pending) {
+  for (const { entry, file } of [...publication.pending]) {
     const isSetAside = (await disk.stat(file + DAMAGED_SUFFIX)) !== undefined;
     const bytes = (await disk.stat(file))?.bytes;
     if (!isSetAside && bytes === entry.bytes && (await sha256IfReadable(disk, file)) === entry.sha256) continue;

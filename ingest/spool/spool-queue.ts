@@ -14,7 +14,7 @@ export interface QueuedPublication {
   readonly header: PublicationHeader;
   /** Source DTS = tfdt + sourceDtsOffset; undefined before the first segment. */
   readonly sourceDtsOffset: number | undefined;
-  /** All closed segments by seq, stored or not; `entry.key` is the key it was stored under once it is stored. Dropped ones are not in it. */
+  /** All closed segments by seq, stored or not; `entry.key` is the key it was stored under once it is stored. Dropped ones are not in it. The list itself, like `pending`: it changes with the publication. */
   readonly entries: readonly SegmentEntry[];
   readonly gaps: readonly RecordingGap[];
   /** How it ended; undefined while more segments may follow. */

@@ -9,6 +9,7 @@ import { RecordingBench } from '../../test/support/recorded-run.ts';
 import { RecordingDisk, seeded } from '../../test/support/recording-disk.ts';
 import { headerOf, openSpool, spoolSegment } from '../../test/support/spooled-segments.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
+import type { DiskFile } from './disk.ts';
 import { parseJournal } from './journal.ts';
 import type { QueuedPublication } from './spool-queue.ts';
 import type { SpooledPublication } from './spooled-publication.ts';
@@ -25,6 +26,13 @@ async function journalOf(disk: MemoryDisk, publication: SpooledPublication): Pro
 
 function refuseLines(operation: string, path: string): void {
   if (operation === 'append' && path.endsWith('/journal')) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+}
+
+/** Keeps no content, so that a long journal costs the test nothing. */
+class ForgetfulDisk extends MemoryDisk {
+  override async create(path: string): Promise<DiskFile> {
+    return { ...(await super.create(path)), append: async () => {}, appendDurably: async () => {} };
+  }
 }
 
 describe('spool', () => {
@@ -76,6 +84,23 @@ describe('spool', () => {
     expect(bench.spool.publications).toEqual([]);
     expect(await filesOf(disk)).toEqual(['.lock']);
     expect([...disk.image.keys()]).toEqual(['/', '/spool', '/spool/.lock']);
+    expect(bench.spool.usage.usedBytes).toBe(0);
+  });
+
+  it('a publication whose journal can not be removed is finished when it can', async () => {
+    const disk = new MemoryDisk();
+    await using bench = await RecordingBench.open('/spool', { disk });
+    const publication = await bench.spool.openPublication(headerOf());
+    await publication.end('unpublish', new Date());
+    disk.onChange = (operation, path) => {
+      if (operation === 'unlink' && path.endsWith('/journal')) throw Object.assign(new Error('io'), { code: 'EIO' });
+    };
+    await expect(publication.finish()).rejects.toMatchObject({ code: 'EIO' });
+    expect(bench.spool.publications).toEqual([publication]);
+    disk.onChange = () => {};
+    await publication.finish();
+    expect(bench.spool.publications).toEqual([]);
+    expect(await filesOf(disk)).toEqual(['.lock']);
     expect(bench.spool.usage.usedBytes).toBe(0);
   });
 
@@ -178,6 +203,25 @@ describe('spool', () => {
     disk.onChange = () => {};
     await expect.poll(() => publication.hasUnwritten).toBe(false);
     expect(await journalOf(disk, publication)).toEqual(['open', 'gap', 'gap']);
+  });
+
+  it('a publication that never ends costs no more with each segment', async () => {
+    await using bench = await RecordingBench.open('/spool', { disk: new ForgetfulDisk() });
+    const publication = await bench.spool.openPublication(headerOf());
+    const example = await spoolSegment(publication, 1);
+    await publication.markStored(1, example.key);
+    const times: number[] = [];
+    for (let seq = 2; seq <= 20_001; seq += 1) {
+      if (seq % 1000 === 2) times.push(performance.now());
+      await publication.closed(`${publication.folder}/${seq}.mp4`, { ...example, seq });
+      expect(publication.pending[0]?.entry.seq).toBe(seq);
+      await publication.markStored(seq, example.key);
+      expect(publication.storedThrough).toBe(seq);
+    }
+    const spans = times.slice(1).map((time, i) => time - times[i]!);
+    const median = (some: number[]) => some.toSorted((a, b) => a - b)[some.length >> 1]!;
+    expect(publication.entries).toHaveLength(20_001);
+    expect(median(spans.slice(-5))).toBeLessThan(3 * median(spans.slice(0, 5)));
   });
 
   it('names of one publication that would be equal are told apart', async () => {

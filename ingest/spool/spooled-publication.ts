@@ -3,6 +3,7 @@ import { Fault } from '../runtime/fault.ts';
 import type { Log } from '../runtime/log.ts';
 import { type Disk, errorCode, removeFile } from './disk.ts';
 import type { Journal } from './journal.ts';
+import { NumberedList } from './numbered-list.ts';
 import { type Account, PartFile } from './part-file.ts';
 import type { PublicationState } from './publication-state.ts';
 import type { ClosedFacts, JournalLine, PublicationHeader, RecordingGap, SegmentEntry } from './segment-entry.ts';
@@ -46,7 +47,6 @@ export class SpooledPublication implements QueuedPublication {
   readonly #host: SpoolHost;
   readonly #journal: Journal;
   readonly #state: PublicationState;
-  readonly #closedAt = new Map<number, number>();
   /** Names in the folder that are taken. */
   readonly #names: Set<string>;
   /** Applied, not yet durable. */
@@ -55,7 +55,9 @@ export class SpooledPublication implements QueuedPublication {
   readonly #removable = new Map<string, Removable>();
   #flushing: Promise<void> | undefined;
   #isFinished = false;
-  #view: { entries: readonly SegmentEntry[]; pending: readonly PendingSegment[] } | undefined;
+  /** All that are not dropped, and those of them that wait. */
+  readonly #entries = new NumberedList<SegmentEntry>();
+  readonly #pending = new NumberedList<PendingSegment>();
 
   constructor(
     host: SpoolHost,
@@ -69,6 +71,7 @@ export class SpooledPublication implements QueuedPublication {
     this.#journal = journal;
     this.#state = state;
     this.#names = new Set(names).add(JOURNAL_NAME);
+    for (const seq of state.segments.keys()) this.#follow(seq);
   }
 
   get header(): PublicationHeader {
@@ -80,11 +83,11 @@ export class SpooledPublication implements QueuedPublication {
   }
 
   get entries(): readonly SegmentEntry[] {
-    return this.#look().entries;
+    return this.#entries.values;
   }
 
   get pending(): readonly PendingSegment[] {
-    return this.#look().pending;
+    return this.#pending.values;
   }
 
   get gaps(): readonly RecordingGap[] {
@@ -186,7 +189,6 @@ export class SpooledPublication implements QueuedPublication {
   async closed(file: string, entry: SegmentEntry, facts: ClosedFacts = {}): Promise<void> {
     const name = file.slice(this.folder.length + 1);
     this.#names.add(name);
-    this.#closedAt.set(entry.seq, Date.now());
     await this.write({ t: 'closed', file: name, entry, ...facts });
   }
 
@@ -240,10 +242,10 @@ export class SpooledPublication implements QueuedPublication {
   async finish(): Promise<void> {
     if (this.#isFinished) return;
     await this.flush();
-    this.#isFinished = true;
     await this.#journal.close();
-    this.#host.account(-this.#journal.bytes);
     await removeFile(this.#host.disk, this.#journal.path);
+    this.#isFinished = true;
+    this.#host.account(-this.#journal.bytes);
     await this.#host.finished(this);
   }
 
@@ -303,9 +305,12 @@ export class SpooledPublication implements QueuedPublication {
   }
 
   #apply(...lines: readonly JournalLine[]): void {
-    for (const line of lines) this.#state.apply(line);
+    for (const line of lines) {
+      this.#state.apply(line);
+      const seq = seqOf(line);
+      if (seq !== undefined) this.#follow(seq);
+    }
     this.#unwritten.push(...lines);
-    this.#view = undefined;
   }
 
   /** The disk is too full for the line that would allow to delete a file: what waits to be said of its segment takes its place. */
@@ -316,21 +321,16 @@ export class SpooledPublication implements QueuedPublication {
     removable.isReplaced = true;
   }
 
-  #look(): { entries: readonly SegmentEntry[]; pending: readonly PendingSegment[] } {
-    if (this.#view) return this.#view;
-    const entries: SegmentEntry[] = [];
-    const pending: PendingSegment[] = [];
-    const segments = [...this.#state.segments.values()].sort((a, b) => a.entry.seq - b.entry.seq);
-    for (const { entry, file, state } of segments) {
-      if (state === 'dropped') continue;
-      entries.push(entry);
-      if (state === 'stored') continue;
-      const closedAt = this.#closedAt.get(entry.seq) ?? Date.now();
-      this.#closedAt.set(entry.seq, closedAt);
-      pending.push({ entry, file: `${this.folder}/${file}`, closedAt });
-    }
-    this.#view = { entries, pending };
-    return this.#view;
+  /** A segment may have changed. */
+  #follow(seq: number): void {
+    const segment = this.#state.segments.get(seq);
+    if (segment === undefined) return;
+    const { entry, file, state } = segment;
+    if (state === 'dropped') this.#entries.delete(seq);
+    else this.#entries.set(seq, entry);
+    const closedAt = this.#pending.get(seq)?.closedAt ?? Date.now();
+    if (state === 'pending') this.#pending.set(seq, { entry, file: `${this.folder}/${file}`, closedAt });
+    else this.#pending.delete(seq);
   }
 }
 

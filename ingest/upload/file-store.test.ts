@@ -93,6 +93,40 @@ describe('a segment', () => {
     }
   });
 
+  it('copied under one key by two at once is stored once, whole, and the other is told', async () => {
+    const other = mkdtempSync(join('/dev/shm', 'headwater-'));
+    try {
+      for (let round = 0; round < 60; round += 1) {
+        const rivals = ['a.mp4', 'b.mp4'].map((name) => segment(name, other, randomBytes(400_000)));
+        const key = `x/${round}.mp4`;
+        const stores = [store, round % 2 === 0 ? store : new FileStore(dir.join('store'))];
+        const results = await Promise.allSettled(
+          rivals.map((source, i) => stores[i]!.putSegment(key, source, FOREVER)),
+        );
+        const winner = results.findIndex(({ status }) => status === 'fulfilled');
+        expect(results[1 - winner]).toMatchObject({ status: 'rejected', reason: code('ERR_STORE_CONFLICT') });
+        const stored = createHash('sha256').update(readFileSync(dir.join('store', key)));
+        expect(stored.digest('hex')).toBe(rivals[winner]?.sha256);
+      }
+      expect((await readdir(dir.join('store/x'))).filter((name) => name.startsWith('.'))).toEqual([]);
+    } finally {
+      rmSync(other, { recursive: true });
+    }
+  });
+
+  it('copied into a folder removes what a killed process left of its copies there, and nothing else', async () => {
+    const other = mkdtempSync(join('/dev/shm', 'headwater-'));
+    try {
+      await mkdir(dir.join('store'));
+      for (const name of ['.a.mp4.0123456789ab-7.copy', '.mine.copy', '.index.m3u8.tmp'])
+        await writeFile(dir.join('store', name), 'half');
+      await store.putSegment('a.mp4', segment('a.mp4', other), FOREVER);
+      expect(readdirSync(dir.join('store'))).toEqual(['.index.m3u8.tmp', '.mine.copy', 'a.mp4']);
+    } finally {
+      rmSync(other, { recursive: true });
+    }
+  });
+
   it.each([
     { name: 'a file where a folder is wanted', key: 'file/a.mp4', want: 'ERR_STORE_REFUSED' },
     { name: 'a name that is too long', key: `${'x'.repeat(300)}.mp4`, want: 'ERR_STORE_REFUSED' },

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
 import { copyFile, link, lstat, open, readdir, readFile, rename, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Fault } from '../runtime/fault.ts';
@@ -33,6 +34,11 @@ const BY_CODE: Readonly<Record<string, StoreFaultCode>> = {
 /** What `link` answers between file systems, and on those that have no links. */
 const NO_LINK = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL']);
 
+/** This process, in the names of its copies. */
+const OWN_COPIES = randomBytes(6).toString('hex');
+const COPY_NAME = /^\..*\.([\da-f]{12})-\d+\.copy$/;
+let copies = 0;
+
 function storeFault(error: unknown): unknown {
   if (error instanceof Fault || (error as Error | null)?.name === 'AbortError') return error;
   const code = BY_CODE[errorCode(error)] ?? 'ERR_STORE_UNAVAILABLE';
@@ -63,6 +69,8 @@ export class FileStore implements ObjectStore {
   readonly url: string;
   readonly #root: string;
   readonly #writing = new Map<string, Promise<unknown>>();
+  /** Folders that hold no copies of an earlier process any more. */
+  readonly #swept = new Set<string>();
 
   /** @param root absolute path of the folder; made when the first object is stored */
   constructor(root: string) {
@@ -76,11 +84,39 @@ export class FileStore implements ObjectStore {
     signal.throwIfAborted();
     try {
       await makeFolders(NODE_DISK, dirname(target));
-      if (!(await linkFree(source, target))) return await this.#present(key, source);
+      const isNew = (await linkFree(source, target)) ?? (await this.#copyFree(source, target));
+      if (!isNew) return await this.#present(key, source);
       await NODE_DISK.syncFolder(dirname(target));
       return { wasPresent: false };
     } catch (error) {
       throw storeFault(error);
+    }
+  }
+
+  /** Copies the file, where it can't be linked; false where something has that name. */
+  async #copyFree({ file, sha256 }: SegmentSource, target: string): Promise<boolean> {
+    if (await lstat(target).catch(() => undefined)) return false;
+    await this.#sweep(dirname(target));
+    copies += 1;
+    const copy = join(dirname(target), `.${basename(target).slice(0, 200)}.${OWN_COPIES}-${copies}.copy`);
+    try {
+      await copyFile(file, copy, constants.COPYFILE_EXCL);
+      await syncFile(copy);
+      if ((await hashFile(copy)) !== sha256)
+        throw new Fault('ERR_STORE_CHECKSUM', `the copy of ${file} differs from it`);
+      return await nameFree(copy, target);
+    } finally {
+      await removeFile(NODE_DISK, copy).catch(() => {});
+    }
+  }
+
+  /** Removes what processes that were killed left of copies; one that lives and uses the folder, too, has to copy again. */
+  async #sweep(folder: string): Promise<void> {
+    if (this.#swept.has(folder)) return;
+    this.#swept.add(folder);
+    for (const name of await readdir(folder)) {
+      const owner = COPY_NAME.exec(name)?.[1];
+      if (owner !== undefined && owner !== OWN_COPIES) await removeFile(NODE_DISK, join(folder, name)).catch(() => {});
     }
   }
 
@@ -239,8 +275,8 @@ function temporaryFor(target: string): string {
   return join(dirname(target), `.${basename(target).slice(0, 200)}.tmp`);
 }
 
-/** Gives the file a second name; false where something has that name. Between file systems, and where there are no links, it is copied. */
-async function linkFree({ file, sha256 }: SegmentSource, target: string): Promise<boolean> {
+/** Gives the file a second name; false where something has that name, undefined between file systems and where there are no links. */
+async function linkFree({ file }: SegmentSource, target: string): Promise<boolean | undefined> {
   try {
     await link(file, target);
     return true;
@@ -248,17 +284,7 @@ async function linkFree({ file, sha256 }: SegmentSource, target: string): Promis
     if (errorCode(error) === 'EEXIST') return false;
     if (errorCode(error) === 'ENOENT') throw (await NODE_DISK.stat(file)) ? error : sourceFault(error);
     if (!NO_LINK.has(errorCode(error))) throw error;
-  }
-  if (await lstat(target).catch(() => undefined)) return false;
-  const temporary = temporaryFor(target);
-  try {
-    await copyFile(file, temporary);
-    await syncFile(temporary);
-    if ((await hashFile(temporary)) !== sha256)
-      throw new Fault('ERR_STORE_CHECKSUM', `the copy of ${file} differs from it`);
-    return await nameFree(temporary, target);
-  } finally {
-    await removeFile(NODE_DISK, temporary).catch(() => {});
+    return undefined;
   }
 }
 

@@ -149,4 +149,26 @@ describe('the janitor', () => {
     expect(keys()).toEqual(['team/cam/20260101T000000Z-5/seg5-aaaaaaaa-000001.mp4', 'team/cam/notes.txt']);
     expect(lines.find(({ message }) => message.includes('left alone'))?.fields).toMatchObject({ unclear: 1 });
   });
+
+  it('leaves a recording alone of which it can not read all of the manifest: its media would never be found again', async () => {
+    const layout = layoutWith({ segmentPattern: '%p/%D/%T_%03d' });
+    await record('old', 'team/cam', layout);
+    const pages = keys().filter((key) => key.includes('/pub/'));
+    store.objects.set(pages[0]!, Buffer.from('{'));
+    const before = keys();
+    await using _janitor = janitor();
+    deletions.add('old');
+    await gone('old');
+    expect(keys()).toEqual(before);
+    expect(lines.find(({ message }) => message.includes('left alone'))?.fields).toMatchObject({ unclear: 1 });
+  });
+
+  it('is not kept from it by what is no page of the manifest', async () => {
+    const recording = await record('old');
+    store.objects.set(`team/cam/${recording}/pub/.5-aaaaaaaa-00001.json.tmp`, Buffer.from('{'));
+    await using _janitor = janitor();
+    deletions.add('old');
+    await gone('old');
+    expect(keys()).toEqual([]);
+  });
 });

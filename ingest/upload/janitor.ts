@@ -95,7 +95,7 @@ export class Janitor implements AsyncDisposable {
         meter.count('headwater_deleted_objects_total', null, removed.objects);
         own.info({ ...removed }, 'recordings deleted');
         if (removed.unclear > 0)
-          own.warn({ unclear: removed.unclear }, 'recordings without a readable owner left alone');
+          own.warn({ unclear: removed.unclear }, 'recordings without a readable owner or manifest left alone');
         deletions.finish(deletion.uid);
         return;
       } catch (error) {

@@ -43,6 +43,20 @@ describe('the gate', () => {
     expect(gate.state).toEqual({ available: true });
   });
 
+  it('keeps no timer when nobody waits any more', async () => {
+    const gate = new OutageGate(BOUNDS, keptLog());
+    await gate.enter(FOREVER);
+    gate.failed(DOWN);
+    const [first, second] = [new AbortController(), new AbortController()];
+    const entered = [gate.enter(first.signal), gate.enter(second.signal)];
+    first.abort();
+    await expect(entered[0]).rejects.toThrow('abort');
+    expect(vi.getTimerCount()).toBe(1);
+    second.abort();
+    await expect(entered[1]).rejects.toThrow('abort');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('lets one in to look, and all when it was answered', async () => {
     const log = keptLog();
     const gate = new OutageGate(BOUNDS, log);

@@ -116,6 +116,7 @@ export class OutageGate {
     const wake = () => {
       this.#waiting.delete(wake);
       signal.removeEventListener('abort', wake);
+      if (this.#waiting.size === 0) this.#stopTimer();
       resolve();
     };
     this.#waiting.add(wake);
@@ -126,9 +127,14 @@ export class OutageGate {
     return promise;
   }
 
-  #wakeAll(): void {
+  /** It is for those who wait alone: without them it would keep the process. */
+  #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  #wakeAll(): void {
+    this.#stopTimer();
     for (const wake of [...this.#waiting]) wake();
   }
 }

@@ -7,12 +7,14 @@ import { type ObjectStore, REMOVE_BATCH } from './object-store.ts';
 /** `YYYYMMDDTHHMMSSZ-<epoch>`. */
 const RECORDING_ID = /^\d{8}T\d{6}Z-\d+$/;
 const PAGES = 'pub/';
+/** As `pageName` makes it; what a killed process left of one begins with a dot. */
+const PAGE_NAME = /^\d+-.+-\d+\.json$/;
 
 /** What was deleted. */
 export interface Removed {
   readonly recordings: number;
   readonly objects: number;
-  /** Recordings whose owner could not be found out: they are left alone. */
+  /** Recordings whose owner, or whose objects, could not be found out: they are left alone. */
   readonly unclear: number;
 }
 
@@ -44,8 +46,8 @@ export class RecordingRemoval {
       const owner = await this.#ownerOf(`${folder}${name}/`);
       if (owner === undefined) unclear += 1;
       if (owner !== this.#owner) continue;
-      await this.#remove(`${folder}${name}/`);
-      recordings += 1;
+      if (await this.#remove(`${folder}${name}/`)) recordings += 1;
+      else unclear += 1;
     }
     return { recordings, objects: this.#objects, unclear };
   }
@@ -59,11 +61,13 @@ export class RecordingRemoval {
     return undefined;
   }
 
-  async #remove(folder: string): Promise<void> {
+  /** False where a page can't be read: what it names would never be found again. */
+  async #remove(folder: string): Promise<boolean> {
     // With a pattern segments may lie elsewhere: the manifests know where.
     const elsewhere: string[] = [];
     for await (const page of this.#pages(folder)) {
-      for (const { key } of page?.entries ?? []) if (!key.startsWith(folder)) elsewhere.push(key);
+      if (page === undefined) return false;
+      for (const { key } of page.entries) if (!key.startsWith(folder)) elsewhere.push(key);
     }
     await this.#removeAll(elsewhere);
     const last: string[] = [];
@@ -75,13 +79,15 @@ export class RecordingRemoval {
     }
     await this.#removeAll(last.filter((key) => key !== folder + RECORDING_NAME));
     await this.#removeAll([folder + RECORDING_NAME]);
+    return true;
   }
 
   /** Undefined for a page that can't be read. */
   async *#pages(folder: string) {
     for (const { name } of await this.#paced(() => this.#store.list(folder + PAGES, this.#signal))) {
+      if (!PAGE_NAME.test(name)) continue;
       const bytes = await this.#read(folder + PAGES + name);
-      yield bytes && readOrUndefined(() => parsePage(bytes));
+      if (bytes !== undefined) yield readOrUndefined(() => parsePage(bytes));
     }
   }
 

@@ -33,7 +33,7 @@ function partSizeOf(bytes: number, wished: number): number {
 
 /**
  * Sends a segment in parts, one after the other, each with its SHA-256; parts left over by a crash are removed before, and its
- * own on failure. @throws Fault of STORE_FAULTS; ERR_STORE_CHECKSUM where file and checksum differ: then nothing is stored
+ * own on failure. Returns the checksum that the store has confirmed; undefined where it says none. @throws Fault of STORE_FAULTS; ERR_STORE_CHECKSUM where file and checksum differ: then nothing is stored
  */
 export async function putParts(
   connection: S3Connection,
@@ -42,7 +42,7 @@ export async function putParts(
   partSize: number,
   condition: Condition,
   signal: AbortSignal,
-): Promise<PartsChecksum> {
+): Promise<PartsChecksum | undefined> {
   const upload: Upload = { connection, key, source, signal };
   const partBytes = partSizeOf(source.bytes, partSize);
   await removeLeftovers(upload);
@@ -67,7 +67,8 @@ export async function putParts(
         options,
       ),
     );
-    if (answer.ChecksumSHA256 !== undefined && answer.ChecksumSHA256 !== composite) {
+    if (answer.ChecksumSHA256 === undefined) return undefined;
+    if (answer.ChecksumSHA256 !== composite) {
       throw new Fault('ERR_STORE_CHECKSUM', `the store has ${answer.ChecksumSHA256} for ${key}, not ${composite}`);
     }
     return { partBytes, sha256: composite };

@@ -11,6 +11,7 @@ import type { S3Settings } from './s3-connection.ts';
 import { S3Store } from './s3-store.ts';
 
 const FOREVER = new AbortController().signal;
+const MIB = 1024 * 1024;
 const SECRET = 'not-to-be-seen-anywhere';
 let dir: TempDir;
 let s3: FakeS3;
@@ -30,7 +31,7 @@ afterEach(async () => {
   dir[Symbol.dispose]();
 });
 
-function store(settings: Partial<S3Settings> = {}): S3Store {
+function store(settings: Partial<S3Settings> = {}, multipartAbove = 64 * MIB, partSize = 16 * MIB): S3Store {
   const made = new S3Store({
     bucket: 'rec',
     prefix: 'pre',
@@ -42,8 +43,8 @@ function store(settings: Partial<S3Settings> = {}): S3Store {
       requestTimeout: 2000,
       ...settings,
     },
-    multipartAbove: 64 * 1024 * 1024,
-    partSize: 16 * 1024 * 1024,
+    multipartAbove,
+    partSize,
     concurrency: 4,
     log: keptLog(lines),
   });
@@ -148,6 +149,21 @@ describe('a put', () => {
     await expect(store().putSegment('b.mp4', segment(), FOREVER)).rejects.toEqual(code('ERR_STORE_CHECKSUM'));
     s3.corrupt = (body) => body;
     expect(await store().putSegment('c.mp4', segment(), FOREVER)).toEqual({ wasPresent: false });
+  });
+
+  it('in parts that arrives damaged is a checksum failure, too; only a checksum that the store has said is stated', async () => {
+    const put = (key: string) =>
+      store({}, MIB, 5 * MIB).putSegment(key, segment('l.mp4', randomBytes(6 * MIB)), FOREVER);
+    expect(await put('a.mp4')).toEqual({
+      wasPresent: false,
+      parts: { partBytes: 5 * MIB, sha256: s3.objects.get('/rec/pre/a.mp4')?.checksum },
+    });
+    s3.hasChecksums = false;
+    expect(await put('b.mp4')).toEqual({ wasPresent: false });
+    s3.corrupt = (body) => Buffer.from(body.map((byte, i) => (i === 7 ? byte ^ 1 : byte)));
+    await expect(put('c.mp4')).rejects.toEqual(code('ERR_STORE_CHECKSUM'));
+    s3.hasChecksums = true;
+    await expect(put('d.mp4')).rejects.toEqual(code('ERR_STORE_CHECKSUM'));
   });
 });
 

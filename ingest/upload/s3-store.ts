@@ -85,13 +85,17 @@ export class S3Store implements ObjectStore {
     const condition = this.#conditions.of(undefined);
     if (source.bytes > this.#options.multipartAbove) {
       const parts = await putParts(this.#connection, key, source, this.#options.partSize, condition, signal);
-      return { wasPresent: false, parts };
+      return parts ? { wasPresent: false, parts } : this.#confirm(key, source, signal);
     }
     const confirmed = await putWhole(this.#connection, key, source, condition, this.#buffers, signal);
-    if (confirmed === undefined && typeof (await this.#compare(key, source, signal)) === 'string') {
-      throw new Fault('ERR_STORE_CHECKSUM', `the store does not hold what was sent to it as ${key}`);
-    }
-    return { wasPresent: false };
+    return confirmed === undefined ? this.#confirm(key, source, signal) : { wasPresent: false };
+  }
+
+  /** The store has not said what it got: it is asked, or read back. @throws Fault ERR_STORE_CHECKSUM */
+  async #confirm(key: string, source: SegmentSource, signal: AbortSignal): Promise<StoredSegment> {
+    const state = await this.#compare(key, source, signal);
+    if (typeof state !== 'string') return { ...state, wasPresent: false };
+    throw new Fault('ERR_STORE_CHECKSUM', `the store does not hold what was sent to it as ${key}`);
   }
 
   /** Runs a conditional write; without the condition where the store does not know it. */

@@ -22,7 +22,7 @@ interface Stored {
 
 /**
  * A small S3 in memory, for the answers that a real one can't be made to give: refused, cut off, silent, lying. Puts, gets,
- * heads and lists of one bucket, with conditions and SHA-256; no parts.
+ * heads and lists of one bucket, with conditions and SHA-256; uploads in parts without conditions.
  */
 export class FakeS3 implements AsyncDisposable {
   readonly requests: S3Request[] = [];
@@ -35,6 +35,8 @@ export class FakeS3 implements AsyncDisposable {
   hasChecksums = true;
   /** Changes what arrives, after the request was checked: a bit that flips in the store. */
   corrupt: (body: Buffer) => Buffer = (body) => body;
+  /** What has arrived of uploads in parts, by id. */
+  readonly #uploads = new Map<string, Buffer[]>();
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -91,7 +93,11 @@ export class FakeS3 implements AsyncDisposable {
   }
 
   #answer(request: S3Request, response: ServerResponse): void {
-    const { method, path, body } = request;
+    const { method, path, body, query } = request;
+    if (query.has('uploads') || query.has('uploadId')) {
+      this.#answerParts(request, response);
+      return;
+    }
     const present = this.objects.get(path);
     const refusal = this.#refusal(request, present);
     if (refusal) refuse(response, ...refusal, method === 'HEAD');
@@ -105,6 +111,26 @@ export class FakeS3 implements AsyncDisposable {
       response.writeHead(200, { ...headersOf(present!), 'content-length': present!.body.length });
       response.end(method === 'HEAD' ? undefined : present!.body);
     }
+  }
+
+  /** Of an upload in parts: its start, a part, its end; it is never listed, and gone as soon as it is given up. */
+  #answerParts({ method, path, query, body }: S3Request, response: ServerResponse): void {
+    const id = query.get('uploadId') ?? `upload-${this.#uploads.size + 1}`;
+    const parts = this.#uploads.get(id) ?? [];
+    this.#uploads.set(id, parts);
+    if (method === 'PUT') {
+      const kept = this.corrupt(body);
+      parts[Number(query.get('partNumber')) - 1] = kept;
+      response.writeHead(200, { etag: etag(kept) }).end();
+    } else if (method === 'POST' && query.has('uploadId')) {
+      const digests = parts.map((part) => createHash('sha256').update(part).digest());
+      const checksum = this.hasChecksums ? `${sha256(Buffer.concat(digests))}-${parts.length}` : undefined;
+      this.objects.set(path, { body: Buffer.concat(parts), checksum });
+      const said = checksum ? `<ChecksumSHA256>${checksum}</ChecksumSHA256>` : '';
+      response.end(`<CompleteMultipartUploadResult>${said}</CompleteMultipartUploadResult>`);
+    } else if (method === 'POST') {
+      response.end(`<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`);
+    } else response.end(method === 'DELETE' ? undefined : '<ListMultipartUploadsResult></ListMultipartUploadsResult>');
   }
 
   /** Status and code, where S3 would not do it. */
