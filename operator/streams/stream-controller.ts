@@ -199,7 +199,7 @@ export class StreamController {
       record,
       recovered: record === undefined ? await this.#recover(stream, signal) : undefined,
       olderInNamespace: pool.maxStreamsPerNamespace > 0 ? index.olderThan(stream) : 0,
-      dedicatedPort: dedicatedPortOf(uid),
+      dedicatedPort: stream.spec.ingest?.dedicatedPort === true ? dedicatedPortOf(uid) : null,
       nameTaken: this.#conflicts.get(uid)?.what,
       podsHaveIt: record !== undefined && allObey(pods.viewOf(uid), record.config.revision),
       now: now(),
