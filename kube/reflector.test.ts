@@ -254,9 +254,26 @@ describe('Reflector', () => {
   it('starts anew on a server whose storage was restored from an old copy', async () => {
     for (const name of ['a', 'b', 'c']) server.set(name);
     const { reflector, names } = await reflect();
-    server.restore('b', 'z');
+    server.restore(['b', 'z']);
     await has(names, 'z');
     expect(names()).toEqual(['b', 'z']);
+    expect(reflector.objects.get('default/b')).toMatchObject({ restored: true });
+    server.set('later');
+    await has(names, 'later');
+  });
+
+  it('starts anew on a server that was restored from a copy that is newer than the first list', async () => {
+    server.set('a');
+    const { reflector, names } = await reflect();
+    server.set('b');
+    const { version } = server;
+    server.set('c');
+    server.set('b', { data: { lost: 'eA==' } });
+    server.delete('a');
+    await waitFor('the deletion', () => !names().includes('a'), { everyMs: 2 });
+    server.restore(['a', 'b'], version);
+    await has(names, 'a');
+    expect(names()).toEqual(['a', 'b']);
     expect(reflector.objects.get('default/b')).toMatchObject({ restored: true });
     server.set('later');
     await has(names, 'later');

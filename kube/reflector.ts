@@ -149,14 +149,21 @@ export class Reflector<T extends KubeObject> {
   /** One watch, with a list before it where there is no place to go on from. */
   async #attempt(signal: AbortSignal): Promise<WatchEnd> {
     if (this.#version === undefined) {
-      const { items, version } = await this.#list<T>(this.#options.metadataOnly ?? false, signal);
-      this.#cache.replace(items, version);
+      const version = await this.#replace(signal);
       this.#version = version;
       this.#refusals = 0;
       this.#hasSynced = true;
       this.#synced.resolve();
     }
     return this.#watch(this.#version, signal);
+  }
+
+  /** Lists all, and gives as of which version. @throws KubeError */
+  async #replace(signal: AbortSignal): Promise<string> {
+    const { newest } = this.#cache;
+    const { items, version } = await this.#list<T>(this.#options.metadataOnly ?? false, signal);
+    this.#cache.replace(items, version, newest);
+    return version;
   }
 
   #failed(error: unknown, signal: AbortSignal): WatchEnd {
@@ -303,8 +310,7 @@ export class Reflector<T extends KubeObject> {
     if (missed.length === 0) return;
     for (const _ of missed) this.#meter.count('headwater_kube_cache_misses_total', this.#options.resource.plural);
     this.#log.warn({ missed: missed.length, keys: missed.slice(0, 5) }, 'a watch missed changes');
-    const { items: whole, version } = await this.#list<T>(this.#options.metadataOnly ?? false, signal);
-    this.#cache.replace(whole, version);
+    await this.#replace(signal);
   }
 
   #heard(): void {
