@@ -201,6 +201,35 @@ describe('Reflector', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(1000);
   });
 
+  it('obeys 429 with Retry-After on its watch', async () => {
+    await reflect();
+    let refusedAt = 0;
+    server.intercept = ({ query }, response) => {
+      if (!query.has('watch') || refusedAt > 0) return false;
+      refusedAt = performance.now();
+      refuse(response, 429, 'slow down', 'TooManyRequests', { 'retry-after': '1' });
+      return true;
+    };
+    server.cutWatches();
+    await waitFor('another watch', () => server.watchRequests.length === 3, { everyMs: 2 });
+    expect(performance.now() - refusedAt).toBeGreaterThanOrEqual(990);
+  });
+
+  it('lists nothing anew because its watch is refused for a while by a server that is too busy', async () => {
+    const { names } = await reflect();
+    let left = 12;
+    server.intercept = ({ query }, response) => {
+      if (!query.has('watch') || left-- <= 0) return false;
+      refuse(response, 429, 'slow down', 'TooManyRequests');
+      return true;
+    };
+    server.cutWatches();
+    server.set('during');
+    await has(names, 'during');
+    expect(left).toBeLessThan(0);
+    expect(server.listRequests).toHaveLength(1);
+  });
+
   it('begins a list again whose pages have expired', async () => {
     for (let index = 0; index < 600; index++) server.set(`s${index}`);
     let expired = false;
