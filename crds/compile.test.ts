@@ -128,9 +128,12 @@ const ownCredentials = { credentialsSecretRef: { name: 's3' } };
 describe('problems', () => {
   it.each<{ name: string; stream: LiveStream; input?: Partial<CompileInput>; want: string[]; revokes?: boolean }>([
     {
-      name: 'a namespace that the pool does not serve',
-      stream: live({}),
-      input: { pool: pool({ allowedNamespaces: ['team-b', 'studio-*'] }) },
+      name: 'a namespace that the pool does not serve, of whose ports nothing is said',
+      stream: live({ ingest: { dedicatedPort: true } }),
+      input: {
+        pool: pool({ allowedNamespaces: ['team-b', 'studio-*'], protocols: ['RTMP', 'SRT'] }),
+        dedicatedPort: null,
+      },
       want: [
         'NotPermitted: The pool default does not serve namespace team-a: ask for it to be added to allowedNamespaces, or name another pool.',
       ],

@@ -71,26 +71,36 @@ export function compile(input: CompileInput): Compiled {
   return { config, effective: effectiveOf(config, stream, pool), problems: [] };
 }
 
+/** Whether the pool serves a LiveStream of this namespace of which `olderInNamespace` others are older. */
+export function isPermitted(namespace: string, olderInNamespace: number, pool: PoolDefaults): boolean {
+  return servesNamespace(pool, namespace) && hasRoom(pool, olderInNamespace);
+}
+
+const servesNamespace = ({ allowedNamespaces }: PoolDefaults, namespace: string): boolean =>
+  allowedNamespaces.some((pattern) => matchesGlob(pattern, namespace));
+
+const hasRoom = ({ maxStreamsPerNamespace: limit }: PoolDefaults, olderInNamespace: number): boolean =>
+  limit === 0 || olderInNamespace < limit;
+
 function* permission({ stream, pool, olderInNamespace }: CompileInput): Generator<CompileProblem> {
   const { namespace } = stream.metadata;
-  if (!pool.allowedNamespaces.some((pattern) => matchesGlob(pattern, namespace))) {
+  if (!servesNamespace(pool, namespace)) {
     yield {
       reason: 'NotPermitted',
       message: `The pool ${pool.name} does not serve namespace ${namespace}: ask for it to be added to allowedNamespaces, or name another pool.`,
       revokes: true,
     };
   }
-  const limit = pool.maxStreamsPerNamespace;
-  if (limit > 0 && olderInNamespace >= limit) {
+  if (!hasRoom(pool, olderInNamespace)) {
     yield {
       reason: 'TooManyStreams',
-      message: `The pool ${pool.name} takes ${limit} LiveStreams of a namespace, and ${olderInNamespace} of ${namespace} are older: delete one, or ask for more.`,
+      message: `The pool ${pool.name} takes ${pool.maxStreamsPerNamespace} LiveStreams of a namespace, and ${olderInNamespace} of ${namespace} are older: delete one, or ask for more.`,
       revokes: false,
     };
   }
 }
 
-function* offer({ stream, pool, dedicatedPort }: CompileInput): Generator<CompileProblem> {
+function* offer({ stream, pool, dedicatedPort, olderInNamespace }: CompileInput): Generator<CompileProblem> {
   const { ingest = {}, playback = {} } = stream.spec;
   const refuse = (where: string, wanted: readonly string[], offered: readonly string[]): CompileProblem => ({
     reason: 'ProtocolNotOffered',
@@ -108,7 +118,9 @@ function* offer({ stream, pool, dedicatedPort }: CompileInput): Generator<Compil
   const notPlayed = (playback.protocols ?? []).filter((p) => !pool.playback.protocols.includes(p));
   if (notPlayed.length > 0) yield refuse('spec.playback.protocols', notPlayed, pool.playback.protocols);
 
-  if (ingest.dedicatedPort === true && pool.protocols.includes('SRT') && dedicatedPort === null) {
+  // No port is set aside for who is not served at all.
+  const mayHavePort = isPermitted(stream.metadata.namespace, olderInNamespace, pool);
+  if (ingest.dedicatedPort === true && pool.protocols.includes('SRT') && dedicatedPort === null && mayHavePort) {
     const { dedicatedPorts } = pool.srt;
     yield {
       reason: 'DedicatedPortUnavailable',

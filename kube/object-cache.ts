@@ -13,7 +13,7 @@ const DELETION_MEMORY_MS = 60_000;
 export class ObjectCache<T extends KubeObject> {
   readonly #objects = new Map<string, T>();
   readonly #deleted = new Map<string, { readonly version: string; readonly at: number }>();
-  #listVersion = '0';
+  #newest = '0';
   readonly #changed: ChangeHandler<T>;
   readonly #shape: (object: T) => T;
   readonly #now: () => number;
@@ -29,11 +29,17 @@ export class ObjectCache<T extends KubeObject> {
     return this.#objects;
   }
 
+  /** The newest version of all that was taken in. A list that is asked for after it is no older, unless the server's storage was restored. */
+  get newest(): string {
+    return this.#newest;
+  }
+
   /** An object as the server has it now. Gives whether it was news. */
   set(object: T): boolean {
     const key = keyOf(object);
     const before = this.#objects.get(key);
     const version = versionOf(object);
+    this.#see(version);
     if (before && compareVersions(version, versionOf(before)) <= 0) return false;
     const deleted = this.#deleted.get(key);
     if (deleted && compareVersions(version, deleted.version) <= 0) return false;
@@ -46,6 +52,7 @@ export class ObjectCache<T extends KubeObject> {
   /** The object is gone, as of `version`. Gives whether it was news. */
   delete(key: string, version: string): boolean {
     const before = this.#objects.get(key);
+    this.#see(version);
     if (before && compareVersions(version, versionOf(before)) < 0) return false;
     this.#remember(key, version);
     if (!before) return false;
@@ -54,20 +61,27 @@ export class ObjectCache<T extends KubeObject> {
     return true;
   }
 
-  /** A whole list as of `version`: what it does not hold, and is no newer than the list, is gone. */
-  replace(listed: readonly T[], version: string): void {
+  /**
+   * A whole list as of `version`: what it does not hold, and is no newer than the list, is gone. `newestBefore` is what `newest` was when
+   * it was asked for.
+   */
+  replace(listed: readonly T[], version: string, newestBefore: string): void {
     const keys = new Set(listed.map(keyOf));
     // Versions that went back: the server's storage was restored from a copy, and what is kept here is of no time it knows.
-    if (compareVersions(version, this.#listVersion) < 0) {
-      this.#deleted.clear();
+    if (compareVersions(version, newestBefore) < 0) {
       for (const [key, object] of [...this.#objects]) this.delete(key, versionOf(object));
       this.#deleted.clear();
+      this.#newest = '0';
     }
-    this.#listVersion = version;
+    this.#see(version);
     for (const object of listed) this.set(object);
     for (const [key, object] of [...this.#objects]) {
       if (!keys.has(key) && compareVersions(versionOf(object), version) <= 0) this.delete(key, version);
     }
+  }
+
+  #see(version: string): void {
+    if (compareVersions(version, this.#newest) > 0) this.#newest = version;
   }
 
   #remember(key: string, version: string): void {

@@ -54,6 +54,14 @@ function having<T extends object>(object: T, path: string, value: unknown): T {
 const applied = (want: KubeObject, have: KubeObject, fields = owned): boolean => isApplied(want, have, fields);
 
 describe('isApplied', () => {
+  it('is true for an empty list that the server gives as null, and for no other', () => {
+    const slice = (endpoints: unknown) => ({ ...base, metadata: { namespace: 'a', name: 'b' }, endpoints });
+    const fields: OwnedFields = { 'f:endpoints': {} };
+    expect(applied(slice([]), slice(null), fields)).toBe(true);
+    expect(applied(slice([]), slice([{}]), fields)).toBe(false);
+    expect(applied(slice([{}]), slice(null), fields)).toBe(false);
+  });
+
   it('is true for what the server added and what others added', () => {
     expect(applied(desired, live)).toBe(true);
   });

@@ -46,7 +46,8 @@ function matches(
 }
 
 function matchesValue(desired: unknown, live: unknown, owned: OwnedFields): boolean {
-  if (isLeaf(owned)) return isWithin(desired, live);
+  // A server gives an empty list as null.
+  if (isLeaf(owned)) return isWithin(desired, live ?? (Array.isArray(desired) ? [] : live));
   if (Array.isArray(desired)) return matchesList(desired, Array.isArray(live) ? live : [], owned);
   return isObject(desired) && isObject(live) && matches(desired, undefined, live, owned);
 }

@@ -200,6 +200,35 @@ describe('Reflector', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(1000);
   });
 
+  it('obeys 429 with Retry-After on its watch', async () => {
+    await reflect();
+    let refusedAt = 0;
+    server.intercept = ({ query }, response) => {
+      if (!query.has('watch') || refusedAt > 0) return false;
+      refusedAt = performance.now();
+      refuse(response, 429, 'slow down', 'TooManyRequests', { 'retry-after': '1' });
+      return true;
+    };
+    server.cutWatches();
+    await waitFor('another watch', () => server.watchRequests.length === 3, { everyMs: 2 });
+    expect(performance.now() - refusedAt).toBeGreaterThanOrEqual(990);
+  });
+
+  it('lists nothing anew because its watch is refused for a while by a server that is too busy', async () => {
+    const { names } = await reflect();
+    let left = 12;
+    server.intercept = ({ query }, response) => {
+      if (!query.has('watch') || left-- <= 0) return false;
+      refuse(response, 429, 'slow down', 'TooManyRequests');
+      return true;
+    };
+    server.cutWatches();
+    server.set('during');
+    await has(names, 'during');
+    expect(left).toBeLessThan(0);
+    expect(server.listRequests).toHaveLength(1);
+  });
+
   it('begins a list again whose pages have expired', async () => {
     for (let index = 0; index < 600; index++) server.set(`s${index}`);
     let expired = false;
@@ -253,9 +282,26 @@ describe('Reflector', () => {
   it('starts anew on a server whose storage was restored from an old copy', async () => {
     for (const name of ['a', 'b', 'c']) server.set(name);
     const { reflector, names } = await reflect();
-    server.restore('b', 'z');
+    server.restore(['b', 'z']);
     await has(names, 'z');
     expect(names()).toEqual(['b', 'z']);
+    expect(reflector.objects.get('default/b')).toMatchObject({ restored: true });
+    server.set('later');
+    await has(names, 'later');
+  });
+
+  it('starts anew on a server that was restored from a copy that is newer than the first list', async () => {
+    server.set('a');
+    const { reflector, names } = await reflect();
+    server.set('b');
+    const { version } = server;
+    server.set('c');
+    server.set('b', { data: { lost: 'eA==' } });
+    server.delete('a');
+    await waitFor('the deletion', () => !names().includes('a'), { everyMs: 2 });
+    server.restore(['a', 'b'], version);
+    await has(names, 'a');
+    expect(names()).toEqual(['a', 'b']);
     expect(reflector.objects.get('default/b')).toMatchObject({ restored: true });
     server.set('later');
     await has(names, 'later');

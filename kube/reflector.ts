@@ -60,6 +60,8 @@ const WATCH_SECONDS = [240, 480] as const;
 const MAX_LIST_RESTARTS = 3;
 /** After so many refusals in a row all is listed anew: the version may be one that this server never had (a restored etcd). */
 const REFUSALS_BEFORE_LIST = 5;
+/** A server that asks to be left alone is, but no longer than this. */
+const MAX_ASKED_MS = 30_000;
 
 /** How a watch ended: after news, in good order without any, or with an error. */
 type WatchEnd = 'told' | 'quiet' | 'failed';
@@ -135,13 +137,16 @@ export class Reflector<T extends KubeObject> {
     const backoff = new Backoff(this.#timing.backoffMinMs, this.#timing.backoffMaxMs);
     while (!signal.aborted) {
       const began = performance.now();
-      const end = await this.#attempt(signal).catch((error: unknown) => this.#failed(error, signal));
-      if (end === 'told' || performance.now() - began > this.#timing.healthyMs) {
-        backoff.reset();
-      } else {
-        const ms = end === 'failed' ? backoff.next() : jittered(this.#timing.quietMs);
-        await delay(ms, undefined, { signal }).catch(() => {});
-      }
+      let askedMs = 0;
+      const end = await this.#attempt(signal).catch((error: unknown) => {
+        if (error instanceof KubeError) askedMs = Math.min(error.retryAfterMs, MAX_ASKED_MS);
+        return this.#failed(error, signal);
+      });
+      let ownMs = 0;
+      if (end === 'told' || performance.now() - began > this.#timing.healthyMs) backoff.reset();
+      else ownMs = end === 'failed' ? backoff.next() : jittered(this.#timing.quietMs);
+      const waitMs = Math.max(ownMs, askedMs);
+      if (waitMs > 0) await delay(waitMs, undefined, { signal }).catch(() => {});
     }
     await audit;
   }
@@ -149,8 +154,7 @@ export class Reflector<T extends KubeObject> {
   /** One watch, with a list before it where there is no place to go on from. */
   async #attempt(signal: AbortSignal): Promise<WatchEnd> {
     if (this.#version === undefined) {
-      const { items, version } = await this.#list<T>(this.#options.metadataOnly ?? false, signal);
-      this.#cache.replace(items, version);
+      const version = await this.#replace(signal);
       this.#version = version;
       this.#refusals = 0;
       this.#hasSynced = true;
@@ -159,10 +163,19 @@ export class Reflector<T extends KubeObject> {
     return this.#watch(this.#version, signal);
   }
 
+  /** Lists all, and gives as of which version. @throws KubeError */
+  async #replace(signal: AbortSignal): Promise<string> {
+    const { newest } = this.#cache;
+    const { items, version } = await this.#list<T>(this.#options.metadataOnly ?? false, signal);
+    this.#cache.replace(items, version, newest);
+    return version;
+  }
+
   #failed(error: unknown, signal: AbortSignal): WatchEnd {
     if (signal.aborted) return 'failed';
     const code = error instanceof KubeError ? error.code : 'ERR_INTERNAL';
-    if (error instanceof KubeError && error.status > 0) this.#refusals += 1;
+    // Who is merely too busy says nothing of the version.
+    if (error instanceof KubeError && error.status > 0 && code !== 'ERR_KUBE_THROTTLED') this.#refusals += 1;
     if (code === 'ERR_KUBE_GONE' || this.#refusals >= REFUSALS_BEFORE_LIST) this.#version = undefined;
     this.#meter.count('headwater_kube_watch_failures_total', code);
     const level = code === 'ERR_KUBE_GONE' ? 'info' : 'warn';
@@ -303,8 +316,7 @@ export class Reflector<T extends KubeObject> {
     if (missed.length === 0) return;
     for (const _ of missed) this.#meter.count('headwater_kube_cache_misses_total', this.#options.resource.plural);
     this.#log.warn({ missed: missed.length, keys: missed.slice(0, 5) }, 'a watch missed changes');
-    const { items: whole, version } = await this.#list<T>(this.#options.metadataOnly ?? false, signal);
-    this.#cache.replace(whole, version);
+    await this.#replace(signal);
   }
 
   #heard(): void {

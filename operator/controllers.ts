@@ -77,7 +77,9 @@ export class Controllers {
       timeoutMs: config.deletion.timeout,
       now: Date.now,
     });
-    this.#dedicated = new DedicatedPorts({ client, applier, config, streams, records, services: poolServices, log });
+    const index = this.#index;
+    const services = poolServices;
+    this.#dedicated = new DedicatedPorts({ client, applier, config, streams, records, index, services, log });
     const onEvent = events.record.bind(events);
     this.#controller = new StreamController({
       pool: config.pool,
@@ -87,7 +89,7 @@ export class Controllers {
       secrets: new SecretReader(client, this.world.secrets),
       children: new Children({ client, applier, world: this.world }),
       finalizer: this.#finalizer,
-      index: this.#index,
+      index,
       pods: this.#pods,
       addressesFor: (port) => this.#addressesFor(port),
       dedicatedPortOf: (uid) => this.#dedicated.portOf(uid),
@@ -97,7 +99,6 @@ export class Controllers {
       log,
       now: Date.now,
     });
-    const index = this.#index;
     const finalizer = this.#finalizer;
     this.#cleanup = new Cleanup({
       client,
@@ -217,17 +218,24 @@ export class Controllers {
     }
     const hadPort = before?.spec.ingest?.dedicatedPort === true;
     const hasPort = now?.spec.ingest?.dedicatedPort === true;
+    const hasQuota = this.#config.pool.maxStreamsPerNamespace > 0;
     if (hadPort || hasPort) this.#onPorts();
+    // Who has no room has no port either.
+    else if (hasQuota && now?.metadata.uid !== before?.metadata.uid) this.#invalidatePorts();
     if (now !== undefined) this.#queues.streams.add(key);
     // One less may make room for another.
-    if (now === undefined && this.#config.pool.maxStreamsPerNamespace > 0) {
+    if (now === undefined && hasQuota) {
       for (const other of this.#index.inNamespace(before!.metadata.namespace)) this.#queues.streams.add(other);
     }
   }
 
-  #onPorts(): void {
+  #invalidatePorts(): void {
     this.#dedicated.invalidate();
     this.#queues.ports.add(DEDICATED);
+  }
+
+  #onPorts(): void {
+    this.#invalidatePorts();
     for (const { spec, metadata } of this.world.streams.values()) {
       if (spec.ingest?.dedicatedPort === true) this.#queues.streams.add(`${metadata.namespace}/${metadata.name}`);
     }

@@ -13,6 +13,16 @@ export interface Endpoint {
 
 /** Leads `<name>.<namespace>.svc` to the pod that has the publication. */
 export function endpointSlice(stream: StoredStream, { address, isTerminating }: Endpoint): Manifest {
+  const conditions = { ready: !isTerminating, serving: true, terminating: isTerminating };
+  return sliceOf(stream, isIPv6(address) ? 'IPv6' : 'IPv4', [{ addresses: [address], conditions }]);
+}
+
+/** Leads it nowhere: there is no pod. What kind of addresses a slice has cannot be changed. */
+export function emptySlice(stream: StoredStream, addressType: string): Manifest {
+  return sliceOf(stream, addressType, []);
+}
+
+function sliceOf(stream: StoredStream, addressType: string, endpoints: readonly object[]): Manifest {
   const { namespace, name, uid } = stream.metadata;
   return {
     apiVersion: 'discovery.k8s.io/v1',
@@ -27,13 +37,8 @@ export function endpointSlice(stream: StoredStream, { address, isTerminating }: 
       },
       ownerReferences: [ownedBy(stream)],
     },
-    addressType: isIPv6(address) ? 'IPv6' : 'IPv4',
+    addressType,
     ports: [...STREAM_PORTS],
-    endpoints: [
-      {
-        addresses: [address],
-        conditions: { ready: !isTerminating, serving: true, terminating: isTerminating },
-      },
-    ],
+    endpoints,
   };
 }

@@ -144,6 +144,11 @@ export class PodRegistry {
     return [...this.#pods.values()].some((pod) => pod.where.address === address && (pod.isHeard || this.#isFresh(pod)));
   }
 
+  /** Whether the pod that had this address may come back to it: it is missed only just now, or the whole pool restarts. */
+  mayReturn(address: string): boolean {
+    return this.isResting || [...this.#pods.values()].some((pod) => pod.where.address === address);
+  }
+
   /** Takes in what a pod said. */
   take(podName: string, report: PodReport): void {
     const pod = this.#pods.get(podName);

@@ -4,7 +4,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { KubeError } from '../../kube/kube-error.ts';
 import { type KubeObject, keyOf } from '../../kube/kube-object.ts';
 import { ENDPOINT_SLICES, type Resource, SECRETS, SERVICES } from '../../kube/resource.ts';
-import { type Endpoint, endpointSlice } from '../compile/endpoint-slice.ts';
+import { type Endpoint, emptySlice, endpointSlice } from '../compile/endpoint-slice.ts';
 import type { Manifest, StoredStream } from '../compile/manifest.ts';
 import type { PublishAddresses } from '../compile/publish-address.ts';
 import { publishSecret } from '../compile/publish-secret.ts';
@@ -27,6 +27,11 @@ function ownershipOf(object: KubeObject, stream: StoredStream): Ownership {
 export interface NameConflict {
   readonly what: string;
   readonly ownership: 'leftover' | 'foreign';
+}
+
+interface Slice extends KubeObject {
+  readonly addressType: string;
+  readonly endpoints?: readonly { readonly addresses: readonly string[] }[];
 }
 
 export interface ChildrenOptions {
@@ -73,19 +78,50 @@ export class Children {
 
   /** The address that the EndpointSlice leads to; undefined: there is none. */
   endpointOf(stream: StoredStream): string | undefined {
-    const slice = this.#options.world.slices.get(keyOf(stream)) as
-      | { readonly endpoints?: readonly { readonly addresses: readonly string[] }[] }
-      | undefined;
-    return slice?.endpoints?.[0]?.addresses[0];
+    return this.#sliceOf(stream)?.endpoints?.[0]?.addresses[0];
   }
 
-  /** The stream's name in DNS, leading to its owner. Gives whose a name is that it could not have. */
-  async putEndpoint(stream: StoredStream, endpoint: Endpoint, signal: AbortSignal): Promise<NameConflict | undefined> {
+  /**
+   * The stream's name in DNS, leading to its owner; undefined: to nobody, where it led to anyone. Gives whose a name is that it could
+   * not have.
+   */
+  async putEndpoint(
+    stream: StoredStream,
+    endpoint: Endpoint | undefined,
+    signal: AbortSignal,
+  ): Promise<NameConflict | undefined> {
     const { services, slices } = this.#options.world;
+    const present = this.#sliceOf(stream);
+    const slice = endpoint ? endpointSlice(stream, endpoint) : present && emptySlice(stream, present.addressType);
+    if (slice === undefined) return this.endpointConflict(stream, signal);
     return (
       (await this.#claim(SERVICES, streamService(stream), services, stream, signal)) ??
-      (await this.#claim(ENDPOINT_SLICES, endpointSlice(stream, endpoint), slices, stream, signal))
+      (await this.#claim(ENDPOINT_SLICES, slice, slices, stream, signal))
     );
+  }
+
+  /** Who has the name that it needs in DNS; undefined: it is free, or ours. Makes nothing. */
+  async endpointConflict(stream: StoredStream, signal: AbortSignal): Promise<NameConflict | undefined> {
+    const { services, slices } = this.#options.world;
+    return (
+      (await this.#conflict(SERVICES, services, stream, signal)) ??
+      (await this.#conflict(ENDPOINT_SLICES, slices, stream, signal))
+    );
+  }
+
+  #sliceOf(stream: StoredStream): Slice | undefined {
+    return this.#options.world.slices.get(keyOf(stream)) as Slice | undefined;
+  }
+
+  async #conflict(
+    resource: Resource,
+    objects: WatchedObjects<KubeObject>,
+    stream: StoredStream,
+    signal: AbortSignal,
+  ): Promise<NameConflict | undefined> {
+    const { namespace, name } = stream.metadata;
+    const found = objects.get(keyOf(stream)) ?? (await this.#find(resource, namespace, name, signal));
+    return found && conflictOf(found, `${resource.kind} ${name}`, stream);
   }
 
   /** The watch shows only objects with our label, so what it does not show is asked for before it is made. */

@@ -1,3 +1,4 @@
+import { isPermitted } from '../../crds/compile.ts';
 import { LABELS, MANAGED_BY } from '../../crds/names.ts';
 import type { Log } from '../../ingest/runtime/log.ts';
 import type { Applier } from '../../kube/apply.ts';
@@ -8,6 +9,7 @@ import {
   assignPorts,
   dedicatedService,
   dedicatedServiceName,
+  type PortClaim,
   type PortRange,
   portName,
 } from '../compile/dedicated-ports.ts';
@@ -16,6 +18,7 @@ import { addressOf, type PublishAddress } from '../compile/publish-address.ts';
 import type { OperatorConfig } from '../config/settings.ts';
 import type { WatchedObjects } from '../watch/watched-objects.ts';
 import type { Service } from '../watch/world.ts';
+import type { StreamIndex } from './stream-index.ts';
 import type { StreamRecords } from './stream-records.ts';
 
 export interface DedicatedPortsOptions {
@@ -24,6 +27,7 @@ export interface DedicatedPortsOptions {
   readonly config: OperatorConfig;
   readonly streams: WatchedObjects<StoredStream>;
   readonly records: StreamRecords;
+  readonly index: StreamIndex;
   readonly services: WatchedObjects<Service>;
   readonly log: Log;
 }
@@ -37,7 +41,7 @@ export class DedicatedPorts {
     this.#options = options;
   }
 
-  /** A stream that has such a port, or wants one, has changed. */
+  /** A stream that has such a port, or wants one, or stands before one that does, has changed. */
   invalidate(): void {
     this.#ports = undefined;
   }
@@ -78,17 +82,23 @@ export class DedicatedPorts {
 
   #assigned(): ReadonlyMap<string, number> {
     if (this.#ports !== undefined) return this.#ports;
-    const { streams, records, config } = this.#options;
+    const { streams, config } = this.#options;
     const range: PortRange | null = config.pool.srt.dedicatedPorts;
-    const claims = [...streams.values()]
-      .filter(({ spec }) => spec.ingest?.dedicatedPort === true)
-      .map(({ metadata: { uid, creationTimestamp = '' } }) => ({
-        uid,
-        createdAt: creationTimestamp,
-        port: records.of(uid)?.config.srt.dedicatedPort ?? undefined,
-      }));
+    const claims = [...streams.values()].map((stream) => this.#claimOf(stream)).filter((claim) => claim !== undefined);
     this.#ports = assignPorts(claims, range);
     return this.#ports;
+  }
+
+  /** Who is refused takes no port from others; one that it has already is its own as long as it is in force. */
+  #claimOf(stream: StoredStream): PortClaim | undefined {
+    if (stream.spec.ingest?.dedicatedPort !== true) return undefined;
+    const { records, index, config } = this.#options;
+    const { pool } = config;
+    const { uid, namespace, creationTimestamp = '' } = stream.metadata;
+    const port = records.of(uid)?.config.srt.dedicatedPort ?? undefined;
+    const older = pool.maxStreamsPerNamespace > 0 ? index.olderThan(stream) : 0;
+    if (port === undefined && !isPermitted(namespace, older, pool)) return undefined;
+    return { uid, createdAt: creationTimestamp, port };
   }
 }
 

@@ -4,6 +4,7 @@ import type { PoolDefaults } from '../../crds/pool-defaults.ts';
 import type { Log } from '../../ingest/runtime/log.ts';
 import type { EventNote } from '../../kube/event-recorder.ts';
 import { keyOf } from '../../kube/kube-object.ts';
+import type { Endpoint } from '../compile/endpoint-slice.ts';
 import type { StoredStream } from '../compile/manifest.ts';
 import { allObey, type PodView, publisherOf } from '../compile/pod-view.ts';
 import type { PublishAddresses } from '../compile/publish-address.ts';
@@ -102,11 +103,14 @@ export class StreamController {
       const note = record && keyEvent(step, record);
       if (note !== undefined) onEvent(stream, note);
     }
-    if (record === undefined || this.#conflicts.get(uid)?.what.startsWith('Secret'))
+    const taken = this.#conflicts.get(uid);
+    if (taken?.what.startsWith('Secret') || (record === undefined && taken === undefined)) {
       return soonest([quiet, this.#retry(uid)]);
-    const addresses = addressesFor(record.config.srt.dedicatedPort);
-    await children.putSecret(stream, record, addresses, signal);
-    const again = await this.#lead(stream, view, signal);
+    }
+    if (record !== undefined) {
+      await children.putSecret(stream, record, addressesFor(record.config.srt.dedicatedPort), signal);
+    }
+    const again = await this.#lead(stream, record, view, signal);
     return soonest([quiet, again, this.#retry(uid)]);
   }
 
@@ -114,30 +118,41 @@ export class StreamController {
     return this.#conflicts.has(uid) ? TAKEN_RETRY_MS : undefined;
   }
 
-  /** From the first publication on, the stream is found inside of the cluster at its owner. */
-  async #lead(stream: StoredStream, view: readonly PodView[], signal: AbortSignal): Promise<number | undefined> {
+  /** From the first publication on, the stream is found inside of the cluster at its owner. A name that was taken is looked at again. */
+  async #lead(
+    stream: StoredStream,
+    record: StreamRecord | undefined,
+    view: readonly PodView[],
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
     const { children } = this.#options;
     const { uid } = stream.metadata;
+    const taken = this.#conflicts.get(uid);
     const owner = publisherOf(view)?.pod;
-    if (owner === undefined && !children.hasService(stream)) return undefined;
-    const endpoint = this.#endpoint(stream, owner);
-    if (endpoint === undefined) return undefined;
-    const conflict = await children.putEndpoint(stream, endpoint, signal);
-    const isNews = conflict?.what !== this.#conflicts.get(uid)?.what;
+    if (owner === undefined && taken === undefined && !children.hasService(stream)) return undefined;
+    const conflict =
+      record === undefined
+        ? await children.endpointConflict(stream, signal)
+        : await children.putEndpoint(stream, this.#endpoint(stream, owner), signal);
+    const isNews = conflict?.what !== taken?.what;
     if (conflict === undefined) this.#conflicts.delete(uid);
     else this.#conflicts.set(uid, conflict);
     return isNews ? AT_ONCE_MS : undefined;
   }
 
-  /** The owner's address; without one the address that is there, as long as it is a pod's, else any pod's: each serves all. */
-  #endpoint(stream: StoredStream, owner: string | undefined) {
+  /**
+   * The owner's address; without one the address that is there, as long as it is a pod's, else any pod's: each serves all. Without any,
+   * the one that is there while its pod may return.
+   */
+  #endpoint(stream: StoredStream, owner: string | undefined): Endpoint | undefined {
     const { pods, children } = this.#options;
     if (owner !== undefined) return pods.addressOf(owner);
     const present = children.endpointOf(stream);
-    if (present !== undefined && pods.hasAddress(present)) return { address: present, isTerminating: false };
+    const stays = present === undefined ? undefined : { address: present, isTerminating: false };
+    if (stays !== undefined && pods.hasAddress(stays.address)) return stays;
     const any = pods.anyReady;
     if (any !== undefined) return pods.addressOf(any);
-    return present === undefined ? undefined : { address: present, isTerminating: false };
+    return stays !== undefined && pods.mayReturn(stays.address) ? stays : undefined;
   }
 
   async #finish(stream: StoredStream, signal: AbortSignal): Promise<number | undefined> {
@@ -184,7 +199,7 @@ export class StreamController {
       record,
       recovered: record === undefined ? await this.#recover(stream, signal) : undefined,
       olderInNamespace: pool.maxStreamsPerNamespace > 0 ? index.olderThan(stream) : 0,
-      dedicatedPort: dedicatedPortOf(uid),
+      dedicatedPort: stream.spec.ingest?.dedicatedPort === true ? dedicatedPortOf(uid) : null,
       nameTaken: this.#conflicts.get(uid)?.what,
       podsHaveIt: record !== undefined && allObey(pods.viewOf(uid), record.config.revision),
       now: now(),

@@ -18,7 +18,10 @@ const TENANT = 'team-a';
 const MENDED_MS = 2_000;
 
 type Secret = KubeObject & { readonly type?: string; readonly data: Readonly<Record<string, string>> };
-type Slice = KubeObject & { readonly endpoints: readonly { readonly addresses: readonly string[] }[] };
+type Slice = KubeObject & {
+  /** Null where it leads nowhere. */
+  readonly endpoints: readonly { readonly addresses: readonly string[] }[] | null;
+};
 
 let run: KubeApiRun;
 let release: Release;
@@ -338,12 +341,53 @@ describe('names that are another’s', () => {
     },
   );
 
+  it('that are free again are taken, though nobody publishes any more', async () => {
+    const taken = [
+      { resource: SERVICES, name: 'taken-2' },
+      { resource: ENDPOINT_SLICES, name: 'taken-3' },
+      { resource: SERVICES, name: 'taken-4' },
+    ];
+    for (const { resource, name } of taken) await run.client.remove(resource, { namespace: TENANT, name }, undefined);
+    for (const { name } of taken) {
+      // Others' objects are looked at each half minute.
+      const isReady = async () => hasCondition(await run.stream(TENANT, name), 'Ready');
+      await waitFor(`${name} to be ready`, isReady, { timeoutMs: 40_000 });
+      expect(await find<Slice>(ENDPOINT_SLICES, TENANT, name)).toMatchObject({
+        endpoints: [{ addresses: [pod.address] }],
+      });
+    }
+  });
+
   it('a LiveStream made again under the same name gets keys of its own', async () => {
     const { secret, uid } = await ready('again');
     await run.client.remove(LIVE_STREAMS, { namespace: TENANT, name: 'again' }, uid);
     const second = await ready('again');
     expect(second.uid).not.toBe(uid);
     expect(text(second.secret, 'rtmpKey')).not.toBe(text(secret, 'rtmpKey'));
+  });
+});
+
+describe('when the pod is gone', () => {
+  it('the EndpointSlice leads nowhere, is written once, and leads to the next pod', async () => {
+    await published('left');
+    const left = () => find<Slice>(ENDPOINT_SLICES, TENANT, 'left');
+    const writes = async () =>
+      (await run.plane.audit()).filter(
+        ({ verb, objectRef }) =>
+          verb === 'patch' && objectRef?.resource === 'endpointslices' && objectRef.name === 'left',
+      );
+    await pod.stop();
+    await delay(5_000);
+    expect((await left())?.endpoints).toHaveLength(1);
+    const isEmpty = async () => (await left())?.endpoints?.length !== 1;
+    await waitFor('it to be empty', isEmpty, { timeoutMs: 40_000 });
+    const before = (await writes()).length;
+    await run.client.merge(LIVE_STREAMS, { namespace: TENANT, name: 'left' }, { spec: { suspend: true } });
+    await waitFor('another look at it', async () => (await run.stream(TENANT, 'left')).status?.phase === 'Suspended');
+    expect((await writes()).length).toBe(before);
+    pod = await release.ingest(0, run.addresses[0]!);
+    const leads = async () => (await left())?.endpoints?.[0]?.addresses[0] === pod.address;
+    await waitFor('it to lead to the pod', leads);
   });
 });
 

@@ -134,11 +134,11 @@ export class FakeApiServer implements AsyncDisposable {
     this.#history = [];
   }
 
-  /** As after a restore from an old copy: versions begin again, with these objects. */
-  restore(...names: string[]): void {
+  /** As after a restore from an old copy: versions begin again, by default before the first list, with these objects. */
+  restore(names: readonly string[], version = '10'): void {
     this.#objects.clear();
     this.#history = [];
-    this.#version = 10;
+    this.#version = Number(version);
     this.#forgotten = 0;
     for (const name of names) this.#objects.set(name, this.#object(name, { restored: true }));
     this.cutWatches();

@@ -80,6 +80,7 @@ export class MemoryApi {
     const manager = String(query?.fieldManager ?? 'headwater');
     const object = body as Stored;
     if (method === 'POST') return this.#create(plural, object, manager);
+    if (method === 'PATCH') return this.#apply(`${plural}/${namespace}/${name}`, object, manager);
     this.#note(`PUT ${plural}/${name}`);
     const key = `${plural}/${namespace}/${name}`;
     this.#check(this.#objects.get(key), object.metadata.resourceVersion);
@@ -106,6 +107,13 @@ export class MemoryApi {
     const found = this.#objects.get(key);
     this.#check(found, patch.metadata?.resourceVersion);
     return this.#store(key, { ...found!, ...patch, metadata: { ...found!.metadata, ...patch.metadata } }, 'headwater');
+  }
+
+  /** As much of server-side apply as one manager needs: what it says is so. */
+  #apply(key: string, object: Stored, manager: string): Stored {
+    this.#note(`APPLY ${key}`);
+    const found = this.#objects.get(key);
+    return this.#store(key, { ...found, ...object, metadata: { ...found?.metadata, ...object.metadata } }, manager);
   }
 
   #check(found: Stored | undefined, version: string | undefined): void {
