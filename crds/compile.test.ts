@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FIVE_LINES, GOOD_STREAMS, POOL } from '../test/kube-api/good-objects.ts';
+import { effectiveIn, GOOD_STREAMS, POOL } from '../test/kube-api/good-objects.ts';
 import { type CompileInput, compile, storeSecretName } from './compile.ts';
 import { LIVE_STREAM, type LiveStream } from './live-stream.ts';
 import { API_VERSION } from './names.ts';
@@ -44,13 +44,13 @@ const unchecked = (store: object): LiveStream => ({
 });
 
 describe('compile', () => {
-  it.each(GOOD_STREAMS)('$name', ({ object, policy, effective }) => {
+  it.each(GOOD_STREAMS)('$name', (good) => {
+    const { object, policy } = good;
     const parsed = LIVE_STREAM.parse(object);
     const stream: LiveStream = { ...parsed, metadata: { ...parsed.metadata, namespace: 'team-a', uid: 'u-1' } };
     const got = compiled(stream, { policy: policy && policyOf(policy), dedicatedPort: 20_007 });
     expect(got.problems).toEqual([]);
-    const want = Object.entries({ ...FIVE_LINES, ...effective }).filter(([, value]) => value !== undefined);
-    expect(got.effective).toEqual(Object.fromEntries(want));
+    expect(got.effective).toEqual(effectiveIn('team-a', good));
   });
 
   it('makes a configuration of the five lines', () => {

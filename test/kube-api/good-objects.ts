@@ -1,6 +1,6 @@
 import { policy, stream, type WrittenObject } from './written-object.ts';
 
-interface GoodObject {
+export interface GoodObject {
   readonly name: string;
   readonly object: WrittenObject;
   /** Of the policy that `recording.policyRef` names. */
@@ -36,6 +36,13 @@ export const POOL = {
   protocols: ['RTMP', 'SRT'],
   srt: { dedicatedPorts: { from: 20_000, to: 20_049 } },
 };
+
+/** All of `status.effective` of one of `GOOD_STREAMS` when it lies in this namespace. */
+export function effectiveIn(namespace: string, { effective }: GoodObject): Readonly<Record<string, unknown>> {
+  const text = JSON.stringify({ ...FIVE_LINES, ...effective });
+  // `<namespace>/<name>` is the end of a path and of a location; a bucket may have the namespace's name.
+  return JSON.parse(text.replace(/team-a(\/[^/"]+\/?")/g, `${namespace}$1`));
+}
 
 const enabled = { enabled: true } as const;
 const recorded = (fields: object): WrittenObject => stream({ recording: { enabled: true, ...fields } });

@@ -10,7 +10,7 @@ import { waitFor } from '../support/wait-for.ts';
 import { BAD_POLICIES, BAD_RECORDINGS } from './bad-recordings.ts';
 import { BAD_STREAMS } from './bad-streams.ts';
 import { GOOD_STREAMS } from './good-objects.ts';
-import { stream, type WrittenObject } from './written-object.ts';
+import { policy, stream, type WrittenObject } from './written-object.ts';
 
 const CRDS = path.join(import.meta.dirname, '..', '..', 'crds');
 const NAMESPACE = 'team-a';
@@ -50,10 +50,10 @@ function create(object: WrittenObject, options = ''): Promise<RawAnswer> {
   return api.send({ method: 'POST', path: `${pathOf(object.kind)}?fieldValidation=Strict${options}`, body: object });
 }
 
-function merge(name: string, patch: object, subresource = ''): Promise<RawAnswer> {
+function merge(name: string, patch: object, { kind = 'LiveStream', subresource = '' } = {}): Promise<RawAnswer> {
   return api.send({
     method: 'PATCH',
-    path: `${pathOf('LiveStream', name)}${subresource}?fieldValidation=Strict`,
+    path: `${pathOf(kind, name)}${subresource}?fieldValidation=Strict`,
     body: patch,
     contentType: 'application/merge-patch+json',
   });
@@ -175,55 +175,99 @@ describe('changes', () => {
   });
 });
 
-/** An object that was stored before a rule came must stay usable: rules are on leaves, where an unchanged value is not judged again. */
-describe('an object stored under an older schema', () => {
-  /** The released schema without one leaf's rules: what an earlier release could have been. */
+interface Outgrown {
+  readonly name: string;
+  /** As it was written when its leaf had no rules. */
+  readonly object: WrittenObject;
+  readonly leaf: readonly string[];
+  /** A change of other fields, as near to the leaf as may be. */
+  readonly beside: object;
+  /** A change of the leaf to what is as wrong. */
+  readonly again: object;
+  readonly refused: RegExp;
+}
+
+const KEYS = { credentialsSecretRef: { name: 's3' } };
+
+/** An object that was stored before a rule came must stay usable: a rule is on the value that it speaks of, which is not judged again while it is unchanged. */
+describe.each<Outgrown>([
+  {
+    name: 'a LiveStream with an idle timeout',
+    object: stream({ ingest: { idleTimeout: '10 seconds' } }, 'from-before'),
+    leaf: ['ingest', 'idleTimeout'],
+    beside: { suspend: true, ingest: { onDuplicate: 'Reject' } },
+    again: { ingest: { idleTimeout: '11 seconds' } },
+    refused: /^spec\.ingest\.idleTimeout: Invalid value: "11 seconds": is no duration: write /,
+  },
+  {
+    name: 'a LiveStream with a bucket',
+    object: stream({ recording: { enabled: true, store: { bucket: 'Mine', ...KEYS } } }, 'recorded-before'),
+    leaf: ['recording', 'store', 'bucket'],
+    beside: { recording: { store: { region: 'eu-central-1' } } },
+    again: { recording: { store: { bucket: 'Yours' } } },
+    refused: /^spec\.recording\.store\.bucket: Invalid value: "Yours": is no bucket: /,
+  },
+  {
+    name: 'a RecordingPolicy with a segment duration',
+    object: policy({ segmentDuration: '10' }, 'from-before'),
+    leaf: ['segmentDuration'],
+    beside: { format: 'flv' },
+    again: { segmentDuration: '11' },
+    refused: /^spec\.segmentDuration: Invalid value: "11": has no unit: write /,
+  },
+  {
+    name: 'a RecordingPolicy with a store without credentials',
+    object: policy({ store: { bucket: 'mine' } }, 'stored-before'),
+    leaf: ['store'],
+    beside: { segmentDuration: '9s' },
+    again: { store: { bucket: 'yours' } },
+    refused: /^spec\.store: Invalid value: needs credentials of its own: /,
+  },
+])('$name, stored under an older schema', ({ object, leaf, beside, again, refused }) => {
+  const { kind, metadata } = object;
+  const { name } = metadata;
+  const change = (patch: object, subresource = '') => merge(name, patch, { kind, subresource });
+
+  /** The released schema without the leaf's rules: what an earlier release could have been. */
   function olderCrd(): object {
-    const crd = structuredClone(crdOf(KINDS[0]!)) as {
+    const crd = structuredClone(crdOf(KINDS.find((each) => each.kind === kind)!)) as {
       spec: { versions: [{ schema: { openAPIV3Schema: OpenApiSchema } }] };
     };
     const spec = crd.spec.versions[0].schema.openAPIV3Schema.properties!.spec!;
-    const leaf = spec.properties!.ingest!.properties!.idleTimeout as { 'x-kubernetes-validations'?: unknown };
-    delete leaf['x-kubernetes-validations'];
+    const found = leaf.reduce((node, key) => node.properties![key]!, spec);
+    delete (found as { 'x-kubernetes-validations'?: unknown })['x-kubernetes-validations'];
     return crd;
   }
-  const name = 'from-before';
 
   beforeAll(async () => {
+    const present = crdOf(KINDS.find((each) => each.kind === kind)!);
     await plane.apply(stringify(olderCrd(), { aliasDuplicateObjects: false }));
-    const old = {
-      ...stream({ ingest: { idleTimeout: '10 seconds' } }, name),
-      metadata: { name, finalizers: [FINALIZER] },
-    };
+    const old = { ...object, metadata: { name, finalizers: [FINALIZER] } };
     await waitFor('the older schema', async () => (await create(old)).status === 201);
-    await plane.apply(stringify(crdOf(KINDS[0]!), { aliasDuplicateObjects: false }));
-    const another = stream({ ingest: { idleTimeout: '10 seconds' } }, 'another');
+    await plane.apply(stringify(present, { aliasDuplicateObjects: false }));
+    const another = { ...object, metadata: { name: 'another' } };
     await waitFor('the present schema', async () => (await create(another, '&dryRun=All')).status === 422);
   });
 
-  it('takes a status', async () => {
-    const answer = await merge(name, { status: { phase: 'Idle', observedGeneration: 1 } }, '/status');
+  it('takes a label, and a status where its kind has one', async () => {
+    expect(refusalOf(await change({ metadata: { labels: { a: 'b' } } }))).toEqual([]);
+    if (kind !== 'LiveStream') return;
+    const answer = await change({ status: { phase: 'Idle', observedGeneration: 1 } }, '/status');
     expect(refusalOf(answer)).toEqual([]);
     expect(answer.body.status.phase).toBe('Idle');
   });
 
-  it('takes a label', async () => {
-    expect(refusalOf(await merge(name, { metadata: { labels: { a: 'b' } } }))).toEqual([]);
-  });
-
   it('takes a change of another field, beside the one that is wrong now', async () => {
-    expect(refusalOf(await merge(name, { spec: { suspend: true, ingest: { onDuplicate: 'Reject' } } }))).toEqual([]);
+    expect(refusalOf(await change({ spec: beside }))).toEqual([]);
   });
 
   it('is not given a new wrong value', async () => {
-    expect(refusalOf(await merge(name, { spec: { ingest: { idleTimeout: '11 seconds' } } }))).toEqual([
-      expect.stringMatching(/^spec\.ingest\.idleTimeout: Invalid value: "11 seconds": is no duration: write /),
-    ]);
+    expect(refusalOf(await change({ spec: again }))).toEqual([expect.stringMatching(refused)]);
   });
 
   it('loses its finalizer, and goes', async () => {
-    await api.send({ method: 'DELETE', path: pathOf('LiveStream', name) });
-    expect(refusalOf(await merge(name, { metadata: { finalizers: null } }))).toEqual([]);
-    expect((await api.send({ path: pathOf('LiveStream', name) })).status).toBe(404);
+    await api.send({ method: 'DELETE', path: pathOf(kind, name) });
+    expect(refusalOf(await change({ metadata: { finalizers: null } }))).toEqual([]);
+    expect((await api.send({ path: pathOf(kind, name) })).status).toBe(404);
   });
 });

@@ -11,7 +11,7 @@ import type { TempDir } from '../support/temp-dir.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
-const INPUT_SECONDS = 20;
+const INPUT_SECONDS = 40;
 /** How long a player is watched playing. */
 const WATCH_MS = 4000;
 

@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CONDITION_TYPES } from '../../crds/conditions.ts';
 import { API_VERSION } from '../../crds/names.ts';
-import { parsePage } from '../../ingest/spool/manifest.ts';
+import { type ManifestPage, parsePage } from '../../ingest/spool/manifest.ts';
 import { ffmpeg } from '../support/ffmpeg.ts';
 import { CHART } from '../support/kube/chart.ts';
+import type { StreamObject } from '../support/kube/kube-api-run.ts';
 import { ReleaseCluster } from '../support/kube/release-cluster.ts';
 import { type Attempt, SteadyPublisher } from '../support/kube/steady-publisher.ts';
 import { type BucketObject, Minio } from '../support/minio.ts';
@@ -21,8 +23,10 @@ const CAMERAS = ['cam-1', 'cam-2', 'cam-3', 'cam-4'];
 const PREFIX = 'pool';
 const TOKEN = randomBytes(16).toString('hex');
 const FPS = 25;
-/** How long a status may be wrong after the operator is back. */
+/** How long a status may be wrong after the operator is back, or after who publishes has changed. */
 const STATUS_MS = 10_000;
+/** Frames that may be on their way to a server that has ended a publication itself: it reads no more of them. */
+const IN_FLIGHT = FPS;
 const GONE_MS = 20_000;
 
 let release: ReleaseCluster;
@@ -107,14 +111,47 @@ async function pollAcknowledged(signal: AbortSignal): Promise<void> {
 const podAddress = async (): Promise<string | undefined> =>
   (await kubectl('-n', NAMESPACE, 'get', 'pod', POD, '-o', 'jsonpath={.status.podIP}').catch(() => '')) || undefined;
 
-async function durableOf(address: string, streamPath: string): Promise<Attempt['durable']> {
+/** A stream as the API of its pod shows it, as far as it is looked at here. */
+interface StreamView {
+  readonly epoch: number | null;
+  readonly publisher: { readonly since: string } | null;
+  readonly recording: { readonly durable?: Attempt['durable'] | null } | null;
+}
+
+async function viewOf(address: string, streamPath: string): Promise<StreamView | undefined> {
   const answer = await fetch(`http://${address}:8080/api/v1/streams/${streamPath}`, {
     headers: { authorization: `Bearer ${TOKEN}` },
     signal: AbortSignal.timeout(2000),
   });
   if (answer.status === 404) return void (await answer.body?.cancel());
-  const view = (await answer.json()) as { recording?: { durable?: Attempt['durable'] | null } | null };
-  return view.recording?.durable ?? undefined;
+  return (await answer.json()) as StreamView;
+}
+
+const durableOf = async (address: string, streamPath: string): Promise<Attempt['durable']> =>
+  (await viewOf(address, streamPath))?.recording?.durable ?? undefined;
+
+/** When the newest of the present publications began, once every status is about the one that its pod has; until then undefined. */
+async function toldSince(): Promise<number | undefined> {
+  const address = await podAddress();
+  if (address === undefined) return undefined;
+  const { items } = JSON.parse(await kubectl('-n', TENANT, 'get', 'lstream', '-o', 'json'));
+  const since = await Promise.all(
+    (items as StreamObject[]).map(async (object) => {
+      const view = await viewOf(address, `${TENANT}/${object.metadata.name}`).catch(() => undefined);
+      return view?.publisher && isToldOf(object, view) ? Date.parse(view.publisher.since) : undefined;
+    }),
+  );
+  const known = since.filter((each) => each !== undefined);
+  return known.length === CAMERAS.length ? Math.max(...known) : undefined;
+}
+
+/** Whether the status is about this publication, and all is well by each of its conditions. */
+function isToldOf({ metadata, status }: StreamObject, { epoch }: StreamView): boolean {
+  const isItsPublisher = status?.publisher?.pod === POD && status.publisher.epoch === epoch;
+  const well = (status?.conditions ?? []).filter(
+    (each) => each.status === 'True' && each.observedGeneration === metadata.generation,
+  );
+  return status?.phase === 'Live' && isItsPublisher && well.length === CONDITION_TYPES.length;
 }
 
 /** Every stream has an attempt after the `before`th, of which something was acknowledged. */
@@ -132,13 +169,20 @@ async function podReady(): Promise<void> {
   await kubectl('-n', NAMESPACE, 'wait', '--for=condition=Ready', `pod/${POD}`, '--timeout=90s');
 }
 
+/** When each container of the release was started. */
+const containersStarted = (): Promise<string> =>
+  kubectl('-n', NAMESPACE, 'get', 'pod', '-o', 'jsonpath={.items[*].status.containerStatuses[*].state}');
+
 const metric = async (name: string): Promise<number> => {
   const text = await fetch(`http://${await podAddress()}:9090/metrics`).then((answer) => answer.text());
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 };
 
-/** Numbers of the frames that the bucket has of a publication, as its manifest names them. */
-async function framesOf(objects: readonly BucketObject[], pub: string): Promise<number[]> {
+/** What the bucket has of a publication: its manifest, and the numbers of the frames in the segments that are named there. */
+async function storedOf(
+  objects: readonly BucketObject[],
+  pub: string,
+): Promise<{ readonly pages: readonly ManifestPage[]; readonly frames: readonly number[] }> {
   const byKey = new Map(objects.map((object) => [object.key, object]));
   const pages = objects
     .filter(({ key }) => key.includes('/pub/') && key.includes(pub))
@@ -147,7 +191,21 @@ async function framesOf(objects: readonly BucketObject[], pub: string): Promise<
   for (const { key } of pages.flatMap(({ entries }) => entries)) {
     for (const { number } of await framesIn(byKey.get(`${PREFIX}/${key}`)!.bytes)) frames.push(number ?? Number.NaN);
   }
-  return frames.sort((a, b) => a - b);
+  return { pages, frames: frames.sort((a, b) => a - b) };
+}
+
+/**
+ * Of frames that were sent and are not stored, those of which the manifest does not tell: they lie in no declared gap, and the
+ * publication did not end in order before them.
+ */
+function untold(pages: readonly ManifestPage[], missing: readonly number[]): readonly number[] {
+  const { sourceDtsOffset = 0, ended } = pages.at(-1)!;
+  if (ended?.cause === 'shutdown' && missing.length <= IN_FLIGHT) return [];
+  const gaps = pages.flatMap((page) => page.gaps);
+  return missing.filter((ms) => {
+    const at = ms * 90 - sourceDtsOffset;
+    return !gaps.some(({ from, to = Number.POSITIVE_INFINITY }) => from <= at && at < to);
+  });
 }
 
 describe('while four streams are recorded', () => {
@@ -223,40 +281,40 @@ describe('while four streams are recorded', () => {
         everyMs: 200,
       },
     );
-    await upgraded;
+    const backAt = Date.now();
+    // The pool's pod may be replaced meanwhile: then it counts from when the new one has its publishers.
+    const told = waitFor('every status to be right', toldSince, { timeoutMs: 120_000, everyMs: 200 });
+    const wrongMs = told.then((since) => Date.now() - Math.max(backAt, since));
+    await Promise.all([upgraded, wrongMs]);
+    console.log(`every status right ${((await wrongMs) / 1000).toFixed(1)} s after the operator was back`);
+    expect(await wrongMs).toBeLessThan(STATUS_MS);
     await allLive(again);
     await podReady();
-    await waitFor(
-      'every status to say that it is live, on this pod',
-      async () => {
-        const rows = await kubectl(
-          '-n',
-          TENANT,
-          'get',
-          'lstream',
-          '-o',
-          'jsonpath={range .items[*]}{.status.phase} {.status.publisher.pod} {.status.publisher.epoch}{"\\n"}{end}',
-        );
-        return rows.split('\n').filter((row) => new RegExp(`^Live ${POD} \\d+$`).test(row)).length === CAMERAS.length;
-      },
-      { timeoutMs: STATUS_MS, everyMs: 200 },
-    );
+    await waitFor('every status to be right still', toldSince, { timeoutMs: STATUS_MS, everyMs: 200 });
   });
 
   it('the kubelet is restarted, and nobody notices', { timeout: 60_000 }, async () => {
     const before = attemptsSoFar();
+    const containers = await containersStarted();
+    // The API server's times are of whole seconds.
+    const restartedAt = Math.ceil(Date.now() / 1000) * 1000;
+    await delay(restartedAt - Date.now());
     await release.cluster.restartKubelet();
+    await waitFor('the node to be said ready by the new kubelet', async () => {
+      const ready = '{.items[*].status.conditions[?(@.type=="Ready")]}';
+      const { status, lastHeartbeatTime } = JSON.parse(await kubectl('get', 'node', '-o', `jsonpath=${ready}`));
+      return status === 'True' && Date.parse(lastHeartbeatTime) >= restartedAt;
+    });
+    // What it would start again, it would by now.
     await delay(5000);
-    await waitFor(
-      'the node',
-      async () =>
-        (await kubectl('get', 'node', '-o', 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}')) ===
-        'True',
-    );
+    expect(await containersStarted()).toBe(containers);
     expect(attemptsSoFar()).toEqual(before);
+    expect(await toldSince()).toBeDefined();
   });
 
-  it('everything that was acknowledged arrives', { timeout: 150_000 }, async () => {
+  it('everything that was acknowledged arrives, and whatever else is missing is declared', {
+    timeout: 150_000,
+  }, async () => {
     for (const publisher of publishers) await publisher.stop();
     stopPolling.abort();
     await polling;
@@ -277,9 +335,11 @@ describe('while four streams are recorded', () => {
     const objects = await minio.objects();
     let checked = 0;
     for (const { path: streamPath, attempts } of publishers) {
+      const ends: (string | undefined)[] = [];
       for (const { durable, dtsOf } of attempts) {
         if (durable === undefined) continue;
-        const frames = await framesOf(objects, durable.pub);
+        const { pages, frames } = await storedOf(objects, durable.pub);
+        ends.push(pages.at(-1)!.ended?.cause);
         const acknowledged = dtsOf.filter((ms) => ms * 90 < durable.dts).length;
         expect(frames, `${streamPath} ${durable.pub}`).toEqual(frames.map((_, i) => i));
         expect(
@@ -287,8 +347,14 @@ describe('while four streams are recorded', () => {
           `${streamPath} ${durable.pub}: frames stored of ${acknowledged} acknowledged`,
         ).toBeGreaterThanOrEqual(acknowledged);
         expect(acknowledged).toBeGreaterThan(0);
+        expect(untold(pages, dtsOf.slice(frames.length)), `${streamPath} ${durable.pub}: times of lost frames`).toEqual(
+          [],
+        );
         checked += 1;
       }
+      // The container was killed once; at the end the encoder has ended it in words.
+      expect(ends.filter((cause) => cause === 'crash')).toHaveLength(1);
+      expect(ends.at(-1)).toBe('unpublish');
     }
     console.log(`${checked} publications, ${publishers.flatMap(({ attempts }) => attempts).length} attempts`);
     expect(checked).toBeGreaterThanOrEqual(4 * CAMERAS.length);

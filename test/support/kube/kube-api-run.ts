@@ -13,7 +13,12 @@ export interface StreamObject extends KubeObject {
   readonly status?: {
     readonly phase?: string;
     readonly observedGeneration?: number;
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason: string;
+      readonly observedGeneration?: number;
+    }[];
     // biome-ignore lint/suspicious/noExplicitAny: the whole of it is in crds/live-stream-status.ts
     readonly [field: string]: any;
   };
