@@ -211,5 +211,8 @@ describe('players', () => {
 /** What players say of media; not what they say of missing graphics cards, buses and terminals. */
 function complaints(stderr: string): string[] {
   const lines = stderr.split('\n').filter((line) => /error|warning|fail|corrupt|missing|late|drop/i.test(line));
-  return lines.filter((line) => !/renderer|D-Bus|dbus|interface|XDG|pulse|no more input streams/i.test(line));
+  // VLC says that a clock reference came too late whenever it had to wait for the machine: what it got is compared.
+  return lines.filter(
+    (line) => !/ES_OUT_SET_(GROUP_)?PCR|renderer|D-Bus|dbus|interface|XDG|pulse|no more input streams/i.test(line),
+  );
 }

@@ -4,6 +4,7 @@ import { type ClipName, clip } from '../support/clips.ts';
 import { expectRecorded } from '../support/expect-recording.ts';
 import { complaintsOf, type FfmpegVersion } from '../support/ffmpeg.ts';
 import type { HashedFrame } from '../support/frame-md5.ts';
+import { picturesBeforeViewer } from '../support/late-viewer.ts';
 import {
   decodedOf,
   expectRun,
@@ -51,6 +52,7 @@ describe.each(SOURCES)('$clip with B-frames, from ffmpeg over SRT to everybody',
   let video: HashedFrame[];
   let audio: HashedFrame[];
   let complaints: string[];
+  let picturesBeforeLate: number;
   let statistics: Readonly<Record<string, unknown>>;
 
   beforeAll(async () => {
@@ -69,6 +71,7 @@ describe.each(SOURCES)('$clip with B-frames, from ffmpeg over SRT to everybody',
     await server.waitForLog('publication started', { stream_key: path });
     await delay(lateMs);
     await using late = watch(server.srt(`read:${path}`), { version, filter: tsFilter });
+    picturesBeforeLate = await picturesBeforeViewer(server, path, 4);
     await delay(1_000);
     const view = await server.stream(path);
     statistics = view?.publisher?.srt ?? {};
@@ -118,6 +121,7 @@ describe.each(SOURCES)('$clip with B-frames, from ffmpeg over SRT to everybody',
     expect(run.to).toBe(video.length);
     expect((video[run.from]!.pts - video[0]!.pts) % GOP_MS).toBe(0);
     expect(video[run.from]!.dts).toBeGreaterThanOrEqual(lateMs - GOP_MS);
+    expect(run.from, 'a keyframe that it did not have to wait for').toBeLessThan(picturesBeforeLate);
     expect(late.pictures.length).toBeGreaterThanOrEqual(late.video.length - leading);
     expect(expectRun(late.audio, audio, { what: 'audio' }).to).toBe(audio.length);
     expectSync([late.video, late.audio], [video, audio]); // the source rounds the times of its sound to ms

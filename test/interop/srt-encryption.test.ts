@@ -199,13 +199,18 @@ describe('a passphrase that changes while the server runs', () => {
     };
     expect(await outcome(old)).toBe('let in');
     expect(await outcome(next)).toBe('ERR_SRT_BAD_SECRET');
-    write({ current: next, previous: old, previousExpiresAt: new Date(Date.now() + 8_000).toISOString() });
+    const expiring = (ms: number) => {
+      const previousExpiresAt = new Date(Date.now() + ms).toISOString();
+      return { current: next, previous: old, previousExpiresAt };
+    };
+    write(expiring(3_600_000));
     await server.waitForLog('SRT passphrases reloaded');
     expect(await outcome(next)).toBe('let in');
     expect(await outcome(old)).toBe('let in');
     writeFileSync(file, '{"live/turn": "short"}');
     await server.waitForLog('SRT passphrases not reloaded', { code: 'ERR_SRT_PASSPHRASE_FILE' });
     expect(await outcome(next)).toBe('let in');
+    write(expiring(1_000));
     const expired = async () => (await outcome(old)) === 'ERR_SRT_BAD_SECRET';
     await waitFor('the old one to expire', expired, { everyMs: 1_000 });
   });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClipName, clip } from '../support/clips.ts';
 import { complaintsOf, type FfmpegVersion, publish } from '../support/ffmpeg.ts';
 import type { HashedFrame } from '../support/frame-md5.ts';
+import { picturesBeforeViewer } from '../support/late-viewer.ts';
 import {
   decodedOf,
   expectRun,
@@ -53,6 +54,7 @@ describe.each(SOURCES)(
     let file: string;
     let video: HashedFrame[];
     let audio: HashedFrame[];
+    let picturesBeforeLate: number;
     beforeAll(async () => {
       file = await clip(name);
       video = await packetsOf(file, 'v:0', { version, filter });
@@ -65,6 +67,7 @@ describe.each(SOURCES)(
       await server.waitForLog('publication started', { stream_key: path });
       await delay(LATE_MS);
       await using late = watch(server.srt(`read:${path}`, secret), { version, filter: tsFilter });
+      picturesBeforeLate = await picturesBeforeViewer(server, path, 2);
       await publisher.succeed();
       expect(complaintsOf(publisher)).toEqual([]);
       got.early = await early.finished();
@@ -92,6 +95,7 @@ describe.each(SOURCES)(
       expect(run.to).toBe(video.length);
       expect((video[run.from]!.pts - video[0]!.pts) % GOP_MS).toBe(0);
       expect(video[run.from]!.dts).toBeGreaterThanOrEqual(LATE_MS - GOP_MS);
+      expect(run.from, 'a keyframe that it did not have to wait for').toBeLessThan(picturesBeforeLate);
       expect(got.late.pictures.length).toBeGreaterThanOrEqual(got.late.video.length - leading);
       expect(expectRun(got.late.audio, audio, { what: 'audio' }).to).toBe(audio.length);
       expectSync([got.late.video, got.late.audio], [video, audio]);

@@ -20,7 +20,7 @@ export interface StreamView {
     readonly gop?: number;
   } | null;
   readonly audio: { readonly codec: string; readonly bitrate?: number } | null;
-  readonly tracks: readonly { readonly codec: string }[];
+  readonly tracks: readonly { readonly kind: 'video' | 'audio'; readonly codec: string; readonly frames: number }[];
   readonly frames: number;
   readonly viewers: { readonly count: number; readonly srt?: readonly Readonly<Record<string, unknown>>[] };
   readonly recording: {

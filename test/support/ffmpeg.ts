@@ -77,6 +77,7 @@ const HARMLESS = [
   /^\[(null|framemd5) @/, // our own outputs, of times that they have rounded to the frame rate themselves
   /Timestamps are unset in a packet/, // muxers' habit
   /do not have a set of stream/,
+  /Resumed reading at pts/, // of ffmpeg 9 with -re, when the machine did not let it run for a moment
   // How its libsrt calls the end of a stream that it reads.
   /^\[error\] srt:\S+: Input\/output error/,
   /Error during demuxing: Input\/output error/,
