@@ -62,7 +62,7 @@ beforeEach(() => {
         slices: api.watched('endpointslices', slices),
       },
     }),
-    ...{ finalizer, index: new StreamIndex(), pods, dedicatedPortOf: () => null, log: NO_LOG, now: () => now },
+    ...{ finalizer, index: new StreamIndex(() => {}), pods, dedicatedPortOf: () => null, log: NO_LOG, now: () => now },
     addressesFor: () => ({ rtmp: undefined, rtmps: undefined, srt: undefined }),
     ...{ onWritten: () => {}, onPlanned: () => {}, onEvent: () => {} },
   });
