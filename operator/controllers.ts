@@ -39,7 +39,8 @@ const DEDICATED = 'dedicated ports';
 export class Controllers {
   readonly world: World;
   readonly #config: OperatorConfig;
-  readonly #index = new StreamIndex();
+  readonly #secrets: SecretReader;
+  readonly #index = new StreamIndex((secret) => this.#secrets.forget(secret));
   readonly #pods: PodRegistry;
   readonly #controller: StreamController;
   readonly #cleanup: Cleanup;
@@ -70,6 +71,7 @@ export class Controllers {
       log,
     });
     this.#records = new StreamRecords(client, runtimeSecrets, runtimeNamespace, pool);
+    this.#secrets = new SecretReader(client, this.world.secrets);
     this.#programming = new ProgrammingClock(meter);
     const records = this.#records;
     this.#finalizer = new Finalizer({
@@ -86,7 +88,7 @@ export class Controllers {
       podsFirstMs: config.rotation.podsFirst,
       world: this.world,
       records,
-      secrets: new SecretReader(client, this.world.secrets),
+      secrets: this.#secrets,
       children: new Children({ client, applier, world: this.world }),
       finalizer: this.#finalizer,
       index,

@@ -1,10 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { FINALIZER, streamConfigName } from '../crds/names.ts';
 import type { Log } from '../ingest/runtime/log.ts';
 import type { ApiAccess } from '../kube/api-access.ts';
 import { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/kube-error.ts';
-import { microTime, readLease, writeLease } from '../kube/lease.ts';
 import { SECRETS, SERVICES } from '../kube/resource.ts';
 import { dedicatedServiceName } from './compile/dedicated-ports.ts';
 import { leaderLeaseName } from './compile/lease-names.ts';
@@ -13,12 +11,9 @@ import { readStreamConfigSecret } from './compile/stream-config-secret.ts';
 import { tombstoneSecret } from './compile/tombstone-secret.ts';
 import type { OperatorConfig } from './config/settings.ts';
 import { withdrawClaim } from './pool-claim.ts';
+import { UninstallOffice } from './uninstall-office.ts';
 import { LIVE_STREAMS, listStreams } from './watch/resources.ts';
 import type { Secret } from './watch/world.ts';
-
-/** A leader renews every two seconds, and ends when it finds its Lease taken. */
-const LEADER_ENDS_MS = 5_000;
-const LEASE_SECONDS = 15;
 
 /**
  * Before a release is uninstalled: takes the finalizer off every LiveStream of the pool, so that none hangs when it is deleted with no
@@ -28,35 +23,30 @@ const LEASE_SECONDS = 15;
  */
 export async function releaseStreams(config: OperatorConfig, access: ApiAccess, log: Log): Promise<void> {
   await using client = new KubeClient({ access, userAgent: 'headwater-release-streams' });
-  await takeOffice(client, config);
-  let released = 0;
-  for (const stream of await listStreams(client, config)) {
-    if (!(stream.metadata.finalizers ?? []).includes(FINALIZER)) continue;
-    if (stream.metadata.deletionTimestamp !== undefined) await bury(client, config, stream);
-    await release(client, stream);
-    released += 1;
-  }
   const { namespace } = config;
+  await using _ = await UninstallOffice.take(client, { namespace, name: leaderLeaseName(config.release) }, log);
+  const released = await releaseHeld(client, config);
   await client.remove(SERVICES, { namespace, name: dedicatedServiceName(config.release) }, undefined);
   await withdrawClaim(client, config.runtimeNamespace, config.pool.name);
   log.info({ pool: config.pool.name, released }, 'LiveStreams released');
 }
 
-/** Takes the leader's Lease, and keeps it: replicas that are still there wait for it until they are gone as well. */
-async function takeOffice(client: KubeClient, { namespace, release }: OperatorConfig): Promise<void> {
+/**
+ * Takes the finalizer off all that have it, until none has: a leader that was at work may have put it on another meanwhile. Gives how many
+ * it was.
+ * @throws KubeError
+ */
+export async function releaseHeld(client: KubeClient, config: OperatorConfig): Promise<number> {
+  let released = 0;
   for (;;) {
-    const name = leaderLeaseName(release);
-    const before = await readLease(client, namespace, name);
-    const now = microTime(Date.now());
-    const spec = { holderIdentity: 'uninstall', leaseDurationSeconds: LEASE_SECONDS, acquireTime: now, renewTime: now };
-    try {
-      await writeLease(client, { namespace, name, spec }, { over: before?.metadata.resourceVersion });
-    } catch (error) {
-      if (KubeError.is(error, 'ERR_KUBE_CONFLICT')) continue; // the leader renewed it in between
-      throw error;
+    const streams = await listStreams(client, config);
+    const held = streams.filter(({ metadata }) => metadata.finalizers?.includes(FINALIZER));
+    if (held.length === 0) return released;
+    for (const stream of held) {
+      if (stream.metadata.deletionTimestamp !== undefined) await bury(client, config, stream);
+      await release(client, stream);
+      released += 1;
     }
-    if (before?.spec.holderIdentity) await delay(LEADER_ENDS_MS);
-    return;
   }
 }
 

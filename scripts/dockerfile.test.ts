@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
+import { IMAGE_PORTS } from './image-ports.ts';
 import { ROOT } from './source-files.ts';
 
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
@@ -53,6 +54,10 @@ describe('Dockerfile', () => {
   it('writes to the volume alone: the root file system may be read-only', () => {
     expect(JSON.parse(last('VOLUME'))).toEqual(['/data']);
     expect(last('WORKDIR')).toBe('/data');
+  });
+
+  it('names the ports that the image of scripts/image.ts names', () => {
+    expect(last('EXPOSE').split(' ')).toEqual(IMAGE_PORTS);
   });
 
   it('sets nothing that would count before a configuration file', () => {

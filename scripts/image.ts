@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { PORTS } from '../crds/names.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { bundleProgram } from './bundle.ts';
+import { IMAGE_PORTS } from './image-ports.ts';
 import { nodeRuntime } from './node-runtime.ts';
 import { ociArchive } from './oci-archive.ts';
 import { ROOT } from './source-files.ts';
@@ -55,7 +56,7 @@ const { archive, digest } = ociArchive({
     command: ['serve', '--metrics-addr', `:${PORTS.internal}`],
     workdir: '/data',
     env: { PATH: '/usr/bin', NODE_ENV: 'production' },
-    ports: [`${PORTS.rtmp}/tcp`, `${PORTS.http}/tcp`, `${PORTS.internal}/tcp`],
+    ports: IMAGE_PORTS,
     volumes: ['/data'],
     labels: {
       'org.opencontainers.image.title': 'headwater',

@@ -125,7 +125,7 @@ export class KubernetesPod implements AsyncDisposable {
     this.#running = Promise.all([this.#secrets.run(signal), this.claims.run(signal)]);
     const synced = this.#secrets.synced.then(() => this.#onSynced());
     await Promise.race([synced, delay(START_WAIT_MS, undefined, { ref: false })]);
-    if (!this.#isLoaded) this.#isLoaded = await this.#snapshot.restore();
+    if (!this.#isLoaded && (await this.#snapshot.restore(() => this.#isLoaded))) this.#isLoaded = true;
   }
 
   /** What was known from the disk and is not in the list is gone. */

@@ -45,7 +45,7 @@ describe('what a pod knew last', () => {
     expect(statSync(dir.join('state')).mode & 0o777).toBe(0o700);
     const after = parts();
     await using snapshot = new Snapshot(dir.join('state'), after, keptLog(lines));
-    expect(await snapshot.restore()).toBe(true);
+    expect(await snapshot.restore(() => false)).toBe(true);
     expect([...after.set.streams].map(({ uid }) => uid)).toEqual(['u1']);
     expect(after.set.of('team/cam')).toEqual(streamConfig({ path: 'team/cam', uid: 'u1' }));
     expect(after.book.credentialsFor('u1', store)).toEqual(credentials);
@@ -74,8 +74,22 @@ describe('what a pod knew last', () => {
   ])('$name leaves the pod without: it does not become ready', async ({ text, words }) => {
     if (text !== undefined) writeFileSync(dir.join('snapshot.json'), text);
     const snapshot = new Snapshot(dir.path, parts(), keptLog(lines));
-    expect(await snapshot.restore()).toBe(false);
+    expect(await snapshot.restore(() => false)).toBe(false);
     expect(lines.map(({ message }) => message)).toEqual(words === undefined ? [] : [words]);
+  });
+
+  it('is not put in force where something newer came while it was read', async () => {
+    const before = parts();
+    {
+      await using snapshot = new Snapshot(dir.path, before, keptLog(lines));
+      snapshot.relayKey = 'relay';
+      before.set.apply(streamConfig({ path: 'team/cam', uid: 'u1' }));
+      snapshot.touch();
+    }
+    const after = parts();
+    const snapshot = new Snapshot(dir.path, after, keptLog(lines));
+    expect(await snapshot.restore(() => true)).toBe(false);
+    expect([after.set.size, snapshot.relayKey]).toEqual([0, undefined]);
   });
 
   it('is written in one step: what a crash leaves is whole', async () => {

@@ -39,10 +39,13 @@ export class Snapshot implements AsyncDisposable {
     this.#log = log;
   }
 
-  /** Puts in force what the file holds. Returns whether there was one that could be read. */
-  async restore(): Promise<boolean> {
+  /**
+   * Puts in force what the file holds, unless it `isLate` by the time that it is read: what is newer is known. Returns whether it did.
+   */
+  async restore(isLate: () => boolean): Promise<boolean> {
     try {
       const found = (await readPrivateFile(this.#file)) as Partial<Contents> | undefined;
+      if (isLate()) return false;
       if (found?.version !== VERSION) return false;
       const { set, tombstones } = this.#parts;
       for (const stream of found.streams ?? []) set.apply(STREAM_CONFIG.parse(stream));

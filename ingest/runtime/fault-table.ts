@@ -271,8 +271,8 @@ export const FAULT_TABLE: { readonly [code: `ERR_${string}`]: FaultEntry } = {
     remedy: 'The chart makes it: `helm upgrade` puts it back.',
   },
   ERR_POD_REPORT: {
-    meaning: 'The report of an ingest pod cannot be read.',
-    remedy: 'Operator and pods should be of the same release; while an upgrade runs, it goes away by itself.',
+    meaning: 'The report of an ingest pod cannot be read, or is that of another pod.',
+    remedy: 'Operator and pods should be of the same release; while pods are replaced, it goes away by itself.',
   },
   ERR_POD_SILENT: {
     meaning: 'An ingest pod said nothing to the operator for half a minute.',

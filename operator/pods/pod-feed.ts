@@ -67,6 +67,8 @@ async function readReports(
     for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>) {
       timer.refresh();
       for (const report of lines.push(bytes)) {
+        // An address is soon another pod's.
+        if (report.pod !== pod) throw new Fault('ERR_POD_REPORT', `${report.pod} answers at the address of ${pod}`);
         onAlive();
         onReport(report);
       }

@@ -20,7 +20,7 @@ let cleanup: Cleanup;
 
 beforeEach(() => {
   api = new MemoryApi();
-  index = new StreamIndex();
+  index = new StreamIndex(() => {});
   const { client } = api;
   const runtimeSecrets = api.watched<Secret>('secrets');
   const common = { client, runtimeSecrets, runtimeNamespace: 'runtime', pool: 'default' };

@@ -18,7 +18,7 @@ let records: StreamRecords;
 
 beforeEach(() => {
   api = new MemoryApi();
-  index = new StreamIndex();
+  index = new StreamIndex(() => {});
   records = new StreamRecords(api.client, api.watched<Secret>('secrets'), 'runtime', 'default');
 });
 

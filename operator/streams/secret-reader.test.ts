@@ -34,6 +34,14 @@ describe('SecretReader', () => {
     expect(reads).toHaveLength(2);
   });
 
+  it('keeps nothing of a Secret that nobody names any more', async () => {
+    put('one');
+    await read();
+    reader.forget('a/s');
+    expect(await read()).toEqual({ key: 'one' });
+    expect(reads).toHaveLength(2);
+  });
+
   it('asks for nothing that the metadata says is not there', async () => {
     expect(await read()).toBeUndefined();
     expect(reads).toEqual([]);

@@ -62,7 +62,7 @@ beforeEach(() => {
         slices: api.watched('endpointslices', slices),
       },
     }),
-    ...{ finalizer, index: new StreamIndex(), pods, dedicatedPortOf: () => null, log: NO_LOG, now: () => now },
+    ...{ finalizer, index: new StreamIndex(() => {}), pods, dedicatedPortOf: () => null, log: NO_LOG, now: () => now },
     addressesFor: () => ({ rtmp: undefined, rtmps: undefined, srt: undefined }),
     ...{ onWritten: () => {}, onPlanned: () => {}, onEvent: () => {} },
   });
@@ -91,6 +91,14 @@ async function settle(): Promise<void> {
 }
 const reasons = () => controller.planOf('uid-1')?.compiled.problems.map(({ reason }) => reason);
 const slice = () => api.find<Slice>('endpointslices', KEY);
+
+it('what was decided is said of the generation that was looked at, until the newer one is', async () => {
+  await settle();
+  api.put('livestreams', storedStream({ suspend: true }, { generation: 2 }) as never);
+  expect(controller.planOf('uid-1')?.generation).toBe(1);
+  await settle();
+  expect(controller.planOf('uid-1')?.generation).toBe(2);
+});
 
 describe('a name that is another’s', () => {
   const FOREIGN = { apiVersion: 'v1', metadata: { namespace: 'team-a', name: 'cam-1' } };

@@ -1,12 +1,16 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { storedStream } from '../../test/support/operator-fixtures.ts';
 import { StreamIndex } from './stream-index.ts';
 
 const made = (name: string, minute: number, uid = `uid-${name}`) =>
   storedStream({}, { name, uid, creationTimestamp: `2026-11-01T10:0${minute}:00Z` });
 
+/** Secrets that nobody names any more, as they were told. */
+const unused: string[] = [];
+beforeEach(() => unused.splice(0));
+
 function indexOf(...streams: ReturnType<typeof made>[]): StreamIndex {
-  const index = new StreamIndex();
+  const index = new StreamIndex((secret) => unused.push(secret));
   for (const stream of streams) index.note(`team-a/${stream.metadata.name}`, stream, undefined);
   return index;
 }
@@ -40,5 +44,15 @@ describe('StreamIndex', () => {
     expect(index.usersOfPolicy('team-a/archive')).toEqual(['team-a/b']);
     index.note('team-a/a', undefined, made('a', 1));
     expect(index.usersOfSecret('team-a/mine')).toEqual([]);
+  });
+
+  it('tells of a Secret when the last that named it does so no more, or is gone', () => {
+    const index = indexOf(made('a', 1), made('b', 2));
+    index.noteUses('team-a/a', { policy: undefined, secrets: ['team-a/shared', 'team-a/mine'] });
+    index.noteUses('team-a/b', { policy: undefined, secrets: ['team-a/shared'] });
+    index.noteUses('team-a/a', { policy: undefined, secrets: [] });
+    expect(unused).toEqual(['team-a/mine']);
+    index.note('team-a/b', undefined, made('b', 2));
+    expect(unused).toEqual(['team-a/mine', 'team-a/shared']);
   });
 });

@@ -13,6 +13,12 @@ export class StreamIndex {
   readonly #namespaces = new Map<string, Map<string, StoredStream>>();
   readonly #uses = new Map<string, StreamUses>();
   readonly #users = new Map<string, Set<string>>();
+  readonly #onUnused: (secret: string) => void;
+
+  /** @param onUnused told of a Secret that no stream names any more */
+  constructor(onUnused: (secret: string) => void) {
+    this.#onUnused = onUnused;
+  }
 
   /** A stream was seen, or seen to be gone. */
   note(key: string, now: StoredStream | undefined, before: StoredStream | undefined): void {
@@ -65,6 +71,7 @@ export class StreamIndex {
       this.#users.set(target, users.add(key));
     }
     this.#uses.set(key, uses);
+    for (const secret of before?.secrets ?? []) if (!this.#users.has(secretTarget(secret))) this.#onUnused(secret);
   }
 
   usersOfPolicy(policy: string): readonly string[] {

@@ -63,6 +63,7 @@ describe('rights', () => {
     [INGEST, 'delete', 'secrets', RUNTIME, 'no'],
     [INGEST, 'create', 'leases', RUNTIME, 'yes'],
     [INGEST, 'update', 'leases', RUNTIME, 'yes'],
+    [INGEST, 'patch', 'leases', RUNTIME, 'no'],
     [INGEST, 'list', 'secrets', OWN, 'no'],
     [INGEST, 'get', 'secrets', OWN, 'no'],
     [INGEST, 'get', 'secrets', TENANT, 'no'],
@@ -80,8 +81,16 @@ describe('rights', () => {
     [OPERATOR, 'create', 'secrets', TENANT, 'yes'],
     [OPERATOR, 'create', 'services', TENANT, 'yes'],
     [OPERATOR, 'create', 'endpointslices.discovery.k8s.io', TENANT, 'yes'],
+    [OPERATOR, 'delete', 'secrets', TENANT, 'no'],
+    [OPERATOR, 'delete', 'services', TENANT, 'no'],
+    [OPERATOR, 'delete', 'endpointslices.discovery.k8s.io', TENANT, 'no'],
+    [OPERATOR, 'delete', 'secrets', OWN, 'no'],
+    [OPERATOR, 'delete', 'secrets', RUNTIME, 'yes'],
+    [OPERATOR, 'delete', 'services', OWN, 'yes'],
     [OPERATOR, 'create', 'events', TENANT, 'yes'],
+    [OPERATOR, 'create', 'events.events.k8s.io', TENANT, 'no'],
     [OPERATOR, 'update', 'leases', OWN, 'yes'],
+    [OPERATOR, 'patch', 'leases', OWN, 'no'],
     [OPERATOR, 'update', 'leases', TENANT, 'no'],
     [OPERATOR, 'update', 'leases', RUNTIME, 'yes'],
     [OPERATOR, 'list', 'leases', undefined, 'yes'],
@@ -168,23 +177,29 @@ describe('the admission policy', () => {
     },
   );
 
-  it.each(Object.values(SECRET_TYPES))('lets it make, change and remove a Secret of type %s', async (type) => {
-    const name = type.replace('headwater.dev/', '');
-    const path = `/api/v1/namespaces/${TENANT}/secrets/${name}`;
-    expect((await make(TENANT, secret(type, { name }))).status).toBe(201);
-    const patch = {
-      method: 'PATCH',
-      path,
-      body: { data: { a: 'YQ==' } },
-      contentType: 'application/merge-patch+json',
-    } as const;
-    expect((await operator.send(patch)).status).toBe(200);
-    expect((await operator.send({ method: 'DELETE', path })).status).toBe(200);
-  });
+  it.each(Object.values(SECRET_TYPES))(
+    'lets it make and change a Secret of type %s, and remove it in the runtime namespace alone',
+    async (type) => {
+      const name = type.replace('headwater.dev/', '');
+      const path = `/api/v1/namespaces/${TENANT}/secrets/${name}`;
+      expect((await make(TENANT, secret(type, { name }))).status).toBe(201);
+      const patch = {
+        method: 'PATCH',
+        path,
+        body: { data: { a: 'YQ==' } },
+        contentType: 'application/merge-patch+json',
+      } as const;
+      expect((await operator.send(patch)).status).toBe(200);
+      expect((await operator.send({ method: 'DELETE', path })).status).toBe(403);
+      expect((await make(RUNTIME, secret(type, { name }))).status).toBe(201);
+      const inRuntime = `/api/v1/namespaces/${RUNTIME}/secrets/${name}`;
+      expect((await operator.send({ method: 'DELETE', path: inRuntime })).status).toBe(200);
+    },
+  );
 
-  it('lets it neither change nor remove a Secret of another type', async () => {
-    await plane.kubectl('create', 'secret', 'generic', 'foreign', '-n', TENANT, '--from-literal=a=b');
-    const path = `/api/v1/namespaces/${TENANT}/secrets/foreign`;
+  it.each([TENANT, RUNTIME])('lets it neither change nor remove a Secret of another type in %s', async (namespace) => {
+    await plane.kubectl('create', 'secret', 'generic', 'foreign', '-n', namespace, '--from-literal=a=b');
+    const path = `/api/v1/namespaces/${namespace}/secrets/foreign`;
     const patch = {
       method: 'PATCH',
       path,
@@ -193,7 +208,7 @@ describe('the admission policy', () => {
     } as const;
     expect((await operator.send(patch)).status).toBe(403);
     expect((await operator.send({ method: 'DELETE', path })).status).toBe(403);
-    expect(await keyOf(TENANT, 'foreign', 'a')).toBe('Yg==');
+    expect(await keyOf(namespace, 'foreign', 'a')).toBe('Yg==');
   });
 
   it('leaves everybody else alone', async () => {

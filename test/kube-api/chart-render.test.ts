@@ -76,6 +76,14 @@ describe('the chart', () => {
     await expect(renderChart({ kubeVersion: '1.32.9' })).rejects.toThrow(/kubeVersion: >=1\.33/);
   });
 
+  it('refuses names that are too long together, of which a part would be another release’s as well', async () => {
+    const [release, namespace] = ['r'.repeat(30), 'n'.repeat(24)];
+    await expect(renderChart({ release, namespace })).resolves.toBeDefined();
+    await expect(renderChart({ release, namespace: `${namespace}n` })).rejects.toThrow(
+      'which has 64 characters and not 63 at most: take a shorter name for the release, or for its namespace',
+    );
+  });
+
   it.each([
     ['an unknown value', 'ingest.replica=1', /additional properties 'replica' not allowed/],
     [

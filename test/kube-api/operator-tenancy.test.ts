@@ -14,6 +14,8 @@ import { waitFor } from '../support/wait-for.ts';
 const TENANT = 'team-a';
 const OTHER = 'team-b';
 const FORBIDDEN = 'finance';
+/** The one dedicated SRT port of the pool, which no other test uses. */
+const PORT = 24_110;
 
 let run: KubeApiRun;
 let release: Release;
@@ -29,6 +31,10 @@ beforeAll(async () => {
       'pool.allowedNamespaces={team-*}',
       'pool.maxStreamsPerNamespace=3',
       'pool.allowedStoreEndpoints={https://*.s3.example.com}',
+      'streams.protocols={RTMP,SRT}',
+      ...[`from=${PORT}`, `to=${PORT}`, 'enabled=true', 'serviceType=ClusterIP'].map(
+        (each) => `srt.dedicatedPorts.${each}`,
+      ),
     ],
   });
   bucket = run.dir.join('bucket');
@@ -84,6 +90,23 @@ describe('who may use the pool, and for what', () => {
     await remove(OTHER, 'two');
     await waitFor('the fourth to be ready', () => isReady(OTHER, 'four'));
     for (const name of ['one', 'three', 'four']) await remove(OTHER, name);
+  });
+
+  it('who is refused takes no dedicated port from others, and has it when there is room', async () => {
+    const dedicated = { ingest: { dedicatedPort: true, protocols: ['SRT'] } };
+    await run.createStream(FORBIDDEN, 'box', dedicated);
+    expect(await complaint(FORBIDDEN, 'box')).toMatchObject({ reason: 'NotPermitted' });
+    for (const name of ['one', 'two', 'three']) await run.createStream(OTHER, name);
+    await delay(1100); // creation times are whole seconds
+    await run.createStream(OTHER, 'box', dedicated);
+    expect(await complaint(OTHER, 'box')).toMatchObject({ reason: 'TooManyStreams' });
+    await run.createStream(TENANT, 'box', dedicated);
+    await waitFor('it to be ready', () => isReady(TENANT, 'box'));
+    expect((await run.stream(TENANT, 'box')).status?.effective.srt.dedicatedPort).toBe(PORT);
+    await remove(TENANT, 'box');
+    await remove(OTHER, 'one');
+    await waitFor('the fourth to be ready', () => isReady(OTHER, 'box'));
+    for (const name of ['box', 'two', 'three']) await remove(OTHER, name);
   });
 
   it.each([

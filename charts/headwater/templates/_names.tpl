@@ -19,7 +19,11 @@
 {{- end -}}
 
 {{- define "headwater.runtimeNamespace" -}}
-{{- printf "%s-%s-runtime" .Release.Namespace .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- $name := printf "%s-%s-runtime" .Release.Namespace .Release.Name -}}
+{{- if gt (len $name) 63 -}}
+{{- fail (printf "the runtime namespace would be named %s, which has %d characters and not 63 at most: take a shorter name for the release, or for its namespace" $name (len $name)) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{- define "headwater.operatorAccount" -}}

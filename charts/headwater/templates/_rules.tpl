@@ -12,17 +12,18 @@
 - apiGroups: [headwater.dev]
   resources: [livestreams/finalizers]
   verbs: [update]
-# Read by name and watched as metadata; the admission policy keeps writes to three types.
+# What it makes for a LiveStream goes with that, by the garbage collector: it deletes nothing. Secrets are read by name and watched as
+# metadata; the admission policy keeps writes to three types.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: ["", events.k8s.io]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
 {{- end -}}

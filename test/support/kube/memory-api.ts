@@ -74,7 +74,10 @@ export class MemoryApi {
       this.fault(`GET ${plural}`);
       const [label = '', value] = String(query?.labelSelector ?? '').split('=');
       const items = [...this.watched<Stored>(plural).values()];
-      return { items: items.filter(({ metadata }) => label === '' || metadata.labels?.[label] === value) };
+      return {
+        metadata: {},
+        items: items.filter(({ metadata }) => label === '' || metadata.labels?.[label] === value),
+      };
     }
     if (method === 'GET') return this.#get(plural, { namespace, name: name! });
     const manager = String(query?.fieldManager ?? 'headwater');
