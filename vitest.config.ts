@@ -26,7 +26,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{crds,ingest,kube,operator,scripts}/**/*.test.ts', 'test/support/**/*.test.ts', '*.test.ts'],
+          include: [
+            '{crds,ingest,kube,operator,scripts}/**/*.test.ts',
+            'test/{setup,support}/**/*.test.ts',
+            'test/*.test.ts',
+            '*.test.ts',
+          ],
           expect,
           testTimeout: 20_000,
           pool: 'forks',

@@ -10,7 +10,7 @@ export interface GoodObject {
 }
 
 /** `status.effective` of the five-line LiveStream `cam-1` in the namespace `team-a`. */
-export const FIVE_LINES = {
+const FIVE_LINES = {
   path: 'team-a/cam-1',
   protocols: ['RTMP', 'SRT'],
   onDuplicate: 'RejectUnlessStale',

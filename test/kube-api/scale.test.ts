@@ -58,12 +58,13 @@ interface Asked {
   readonly writes: number;
   /** Writes but those of Leases. */
   readonly changes: number;
-  /** GET of one object. */
+  /** Of one object, and lists; a page of a list is one. */
   readonly reads: number;
   readonly events: number;
 }
 
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete']);
+const READS: ReadonlySet<string> = new Set(['get', 'list']);
 
 /** Counted by the API server's audit log, so far. */
 async function asked(): Promise<Asked> {
@@ -76,7 +77,7 @@ async function asked(): Promise<Asked> {
   return {
     writes: writes.length,
     changes: writes.filter((event) => !isLease(event)).length,
-    reads: all.filter((event) => event.verb === 'get' && !isLease(event)).length,
+    reads: all.filter((event) => READS.has(event.verb) && !isLease(event)).length,
     events: writes.filter(({ objectRef }) => objectRef?.resource === 'events').length,
   };
 }

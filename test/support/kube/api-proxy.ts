@@ -8,7 +8,7 @@ import type { ControlPlane } from './control-plane.ts';
 export type WatchFault =
   /** Ends each in good order, as soon as it is there. */
   | 'close'
-  /** Leaves them open, and lets nothing through. */
+  /** Leaves them open, and holds back what is sent in them. */
   | 'silence'
   /** Breaks them off in the middle of a line. */
   | 'truncate'
@@ -30,6 +30,10 @@ export interface ProxiedRequest {
 interface Watch {
   readonly response: ServerResponse;
   readonly upstream: IncomingMessage;
+  /** What was held back. */
+  held: Buffer[];
+  /** Nothing is let through any more. */
+  isLost: boolean;
 }
 
 /** Between a client and the API server, with faults on demand. It keeps a list of what was asked. */
@@ -82,12 +86,19 @@ export class ApiProxy implements AsyncDisposable {
     this.#requestFault = fault;
   }
 
-  /** All is well again. Watches that were silenced are broken off, as when a network comes back. */
+  /** All is well again. What was held back is let through, as TCP does it when a network comes back. */
   heal(): void {
-    const wasSilent = this.#watchFault === 'silence';
     this.#watchFault = undefined;
     this.#requestFault = undefined;
-    if (wasSilent) for (const { response } of this.#watches) response.destroy();
+    for (const watch of this.#watches) {
+      for (const data of watch.held) watch.response.write(data);
+      watch.held = [];
+    }
+  }
+
+  /** Nothing comes in the watches that are open any more, nor do they end: a router on the way has forgotten them. */
+  loseWatches(): void {
+    for (const watch of this.#watches) watch.isLost = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,7 +133,7 @@ export class ApiProxy implements AsyncDisposable {
       },
       (upstream) => {
         response.writeHead(upstream.statusCode!, upstream.headers);
-        if (isWatch && upstream.statusCode === 200) this.#follow({ response, upstream });
+        if (isWatch && upstream.statusCode === 200) this.#follow({ response, upstream, held: [], isLost: false });
         else upstream.pipe(response);
       },
     );
@@ -137,10 +148,14 @@ export class ApiProxy implements AsyncDisposable {
     this.#watches.add(watch);
     response.on('close', () => this.#watches.delete(watch));
     upstream.on('data', (data: Buffer) => {
+      if (watch.isLost) return;
       if (this.#watchFault === undefined) response.write(data);
+      else if (this.#watchFault === 'silence') watch.held.push(data);
       else if (this.#watchFault === 'truncate') this.#truncate(watch, data);
     });
-    upstream.on('end', () => response.end());
+    upstream.on('end', () => {
+      if (!watch.isLost) response.end();
+    });
     upstream.on('error', () => response.destroy());
     this.#spoil(watch);
   }
