@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { setUp } from '../setup/setup.ts';
 import { quantile } from '../support/statistics.ts';
 import type { Measured } from './measure.ts';
 import { FULL, SMALL } from './plan.ts';
@@ -52,6 +53,7 @@ if (values.help) process.stdout.write(HELP);
 else process.exitCode = await run();
 
 async function run(): Promise<number> {
+  await Promise.all(Object.values(setUp(new Set(['clients', 'minio']))));
   const base = values.small ? SMALL : FULL;
   const plan = { ...base, rounds: Number(values.rounds ?? base.rounds) };
   const profileDir = values.profile === undefined ? undefined : resolve(values.profile);
