@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, symlinkSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TempDir } from '../support/temp-dir.ts';
 
@@ -11,9 +11,10 @@ export function checkout(): TempDir {
   const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
   for (const file of files.toString().split('\0').filter(Boolean)) {
     mkdirSync(join(dir.path, dirname(file)), { recursive: true });
-    // With its date: a lock file newer than node_modules would be installed anew.
-    cpSync(join(ROOT, file), join(dir.path, file), { preserveTimestamps: true });
+    cpSync(join(ROOT, file), join(dir.path, file));
   }
+  // Older than any node_modules: a newer one would be installed by, through the link, into the folder of this checkout.
+  utimesSync(join(dir.path, 'package-lock.json'), 0, 0);
   symlinkSync(join(ROOT, 'node_modules'), join(dir.path, 'node_modules'));
   return dir;
 }
