@@ -27,10 +27,10 @@ async function serve(dir: TempDir, ...words: string[]): Promise<Server> {
   return startServer({ plain: true, dir: dir.path, ports, args: ['-listen', `localhost:${ports.rtmp}`, ...words] });
 }
 
-/** Publishes a clip of 8 s, faster than real time, and waits until the server knows that it has ended. */
-async function publishQuickly(server: Server, path: string, file: string): Promise<void> {
+/** Publishes a clip of 8 s, `rate` times as fast as real time, and waits until the server knows that it has ended. */
+async function publishAll(server: Server, path: string, file: string, rate = 4): Promise<void> {
   const before = server.log.all('publication ended').length;
-  await using publisher = publish(file, server.rtmp(path), { rate: 4 });
+  await using publisher = publish(file, server.rtmp(path), { rate });
   await publisher.succeed();
   expect(complaintsOf(publisher)).toEqual([]);
   await waitFor('the publication to end', () => server.log.all('publication ended').length > before);
@@ -162,7 +162,7 @@ describe.concurrent('recordings (rows 7 to 10)', () => {
     expect((await probe(mp4)).streams).toHaveLength(2);
     await expectHolds([join(store, final!)], file);
     // The server goes on.
-    await publishQuickly(server, 'live/again', file);
+    await publishAll(server, 'live/again', file);
   });
 
   it('7: by default whole MP4 segments, one after the other, while it is live', async () => {
@@ -185,10 +185,13 @@ describe.concurrent('recordings (rows 7 to 10)', () => {
     using dir = new TempDir('walk-flat');
     await using server = await serve(dir, '-record-dir', './r', '-segment-duration', '4s', '--layout', 'flat');
     const file = await clip('h264-small');
-    await publishQuickly(server, 'live/mystream', file);
+    await publishAll(server, 'live/mystream', file, 1);
     const store = dir.join('r');
     const names = await storedFiles(store, new RegExp(`^live_mystream_${STAMP}_seg\\d{3}\\.mp4$`), 2);
     expect(names.map((name) => /_seg(\d+)/.exec(name)![1])).toEqual(['001', '002']);
+    const [first, second] = names.map(stampOf) as [number, number];
+    // Whole seconds: 4 s are 3 to 5.
+    expect(Math.abs(second - first - 4)).toBeLessThanOrEqual(1);
     await expectHolds(
       names.map((name) => join(store, name)),
       file,
@@ -204,10 +207,10 @@ describe.concurrent('recordings (rows 7 to 10)', () => {
     await using server = await serve(dir, ...flags);
     const [first, second] = [await clip('h264-small'), await clip('h264-wide')];
     const store = dir.join('r');
-    await publishQuickly(server, 'live/mystream', first);
+    await publishAll(server, 'live/mystream', first);
     const before = await storedFiles(store, name, 2);
     const sums = before.map((each) => sha256(join(store, each)));
-    await publishQuickly(server, 'live/mystream', second);
+    await publishAll(server, 'live/mystream', second);
     const all = await storedFiles(store, name, 4);
     expect(before.map((each) => sha256(join(store, each)))).toEqual(sums);
     const added = all.filter((each) => !before.includes(each));
@@ -222,6 +225,12 @@ describe.concurrent('recordings (rows 7 to 10)', () => {
     if (!pattern.includes('%T')) expect(all.at(-1)).toContain(`_seg${last}.mp4`);
   });
 });
+
+/** The time in a name by `%T`, in seconds. */
+function stampOf(name: string): number {
+  const [, year, month, day, hour, minute, second] = /_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)_/.exec(name)!.map(Number);
+  return Date.UTC(year!, month! - 1, day!, hour!, minute!, second!) / 1000;
+}
 
 function sha256(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
@@ -284,8 +293,10 @@ describe.concurrent('beside each other, and ends of every kind (rows 13, 15)', (
       await using publisher = publish(file, server.rtmp('live/test'));
       await server.waitForLog('recording started');
       await delay(4000);
-      const view = await server.stream('live/test');
-      durableMs = view!.recording!.durable!.dts / 90;
+      durableMs = await waitFor('three seconds to be acknowledged', async () => {
+        const ms = ((await server.stream('live/test'))?.recording?.durable?.dts ?? 0) / 90;
+        return ms > 3000 && ms;
+      });
       await server.kill();
       await publisher.wait();
     }
@@ -313,7 +324,7 @@ describe.concurrent('what goes wrong is said (row 16)', () => {
     await using viewer = watch(server.rtmp('live/anyway'), { packetsOnly: true });
     await server.waitForLog('play command');
     const file = await clip('h264-small');
-    await publishQuickly(server, 'live/anyway', file);
+    await publishAll(server, 'live/anyway', file);
     expectWhole((await viewer.finished()).video, await packetsOf(file, 'v:0'));
   }
 
@@ -354,7 +365,7 @@ describe.concurrent('what goes wrong is said (row 16)', () => {
     chmodSync(locked, 0o777);
     const file = await clip('h264-small');
     await waitFor('recording', async () => {
-      await publishQuickly(server, 'live/test', file);
+      await publishAll(server, 'live/test', file);
       return recordingsOf(join(locked, 'r'), 'live/test').length > 0;
     });
   });
