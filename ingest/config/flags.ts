@@ -165,12 +165,14 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   'limits.chunkSizeMin': { help: 'Smallest chunk size accepted from a peer' },
   'limits.chunkSizeMax': { help: 'Largest chunk size accepted from a peer' },
   'limits.pendingPerAddress': {
-    help: 'Most connections of one address that are neither publisher nor viewer yet; 0: no limit',
+    help: 'Most connections of one address (of IPv6: one /64 network) that are neither publisher nor viewer yet; 0: no limit',
   },
-  'limits.sessionsPerAddress': { help: 'Most publishers and viewers of one address; 0: no limit' },
+  'limits.sessionsPerAddress': {
+    help: 'Most publishers and viewers of one address (of IPv6: one /64 network); 0: no limit',
+  },
   'limits.srtHalfOpen': { help: 'Most SRT handshakes under way; further callers are told to try later' },
   'limits.srtHandshakesPerSecond': {
-    help: 'Most SRT handshakes of one address in a second, twice that at once; 0: no limit',
+    help: 'Most SRT handshakes of one address (of IPv6: one /64 network) in a second, twice that at once; 0: no limit',
   },
   'shutdown.flush': { help: 'How long a stop waits for uploads; what is left is uploaded by the next start' },
   'log.level': { flag: 'log-level', help: 'Least severe level that is logged' },

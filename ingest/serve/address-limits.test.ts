@@ -26,6 +26,16 @@ describe('connections counted by address', () => {
     expect(limits.open('a')).toBeUndefined();
   });
 
+  it('counts the addresses of one IPv6 network as one', () => {
+    const limits = new AddressLimits({ pendingPerAddress: 1, sessionsPerAddress: 0 }, log, meter);
+    const first = limits.open('2001:db8:0:1::1');
+    expect(first).toBeDefined();
+    expect(limits.open('2001:db8:0:1:ffff::2')).toBeUndefined();
+    expect(limits.open('2001:db8:0:2::1')).toBeDefined();
+    first!.close();
+    expect(limits.open('2001:db8:0:1:ffff::2')).toBeDefined();
+  });
+
   it('frees the place of one that is let in, not of one that only asks', () => {
     const limits = new AddressLimits({ pendingPerAddress: 1, sessionsPerAddress: 0 }, log, meter);
     const ticket = limits.open('a')!;

@@ -1,10 +1,11 @@
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
+import { countedAs } from './counted-address.ts';
 
 /** Refused connections are counted one by one, and logged at most this often, ms: a flood of them must not become one of lines. */
 const LOG_EVERY_MS = 1_000;
 
-/** Counts connections by the address they come from, over all listeners that viewers and publishers use. */
+/** Counts connections by the address they come from (see {@link countedAs}), over all listeners that viewers and publishers use. */
 export class AddressLimits {
   readonly #pending = new Map<string, number>();
   readonly #sessions = new Map<string, number>();
@@ -27,9 +28,10 @@ export class AddressLimits {
   }
 
   /** Counts a new connection; undefined when its address has too many that wait: counted and logged, the caller closes it. */
-  open(address: string): AddressTicket | undefined {
+  open(from: string): AddressTicket | undefined {
+    const address = countedAs(from);
     if (!enter(this.#pending, address, this.#maxPending)) {
-      this.#refused(address);
+      this.#refused(from);
       return undefined;
     }
     let isPending = true;

@@ -1,3 +1,5 @@
+import { countedAs } from './counted-address.ts';
+
 /** Addresses that are remembered. Beyond it those are forgotten that have all their tokens back, and the oldest, down to half of it. */
 const MAX_ADDRESSES = 10_000;
 
@@ -7,7 +9,7 @@ interface Bucket {
   at: number;
 }
 
-/** Lets each address do something `perSecond` times a second, and twice that at once. 0: no limit. */
+/** Lets each address (see {@link countedAs}) do something `perSecond` times a second, and twice that at once. 0: no limit. */
 export class AddressRate {
   readonly #perSecond: number;
   readonly #burst: number;
@@ -18,9 +20,10 @@ export class AddressRate {
     this.#burst = 2 * perSecond;
   }
 
-  /** Whether `address` may do it once more. `now`: ms. */
-  take(address: string, now: number): boolean {
+  /** Whether one may do it once more. `now`: ms. */
+  take(from: string, now: number): boolean {
     if (this.#perSecond === 0) return true;
+    const address = countedAs(from);
     let bucket = this.#buckets.get(address);
     if (bucket === undefined) {
       if (this.#buckets.size >= MAX_ADDRESSES) this.#forget(now);
