@@ -13,6 +13,7 @@ import { completeRecording } from '../support/recording.ts';
 import { type Server, startServer } from '../support/server.ts';
 import { TempDir } from '../support/temp-dir.ts';
 import { watch } from '../support/viewer.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const temp = new TempDir('shapes');
 let server: Server;
@@ -227,8 +228,10 @@ describe.concurrent('streams of every shape', () => {
     await server.waitForLog('play command', { stream_key: path });
     await using publisher = publish(file, server.rtmp(path), { rate: 4 });
     await viewer.started();
-    // 4 times real time: in the middle of the second GOP.
-    await new Promise((resolve) => setTimeout(resolve, 7000));
+    await waitFor('the middle of the second GOP', async () => {
+      const { frames = 0 } = (await server.stream(path))?.tracks.find(({ kind }) => kind === 'video') ?? {};
+      return frames > 700;
+    });
     await using late = watch(server.rtmp(path));
     await publisher.succeed();
     const video = await packetsOf(file, 'v:0');
