@@ -62,6 +62,15 @@ describe('who may publish', () => {
     },
   ])('$name', ({ config, key, want }) => expect(publish(config, key)).toEqual(want));
 
+  it('a passphrase that was revoked after the handshake had found out which it was', () => {
+    const config = { ...base, protocols: ['SRT' as const], credentials: { ...keys, revokedBelow: 4 } };
+    const bySrt = (revision: number | undefined) =>
+      new StreamAuthorizer(() => config).publish({ path: 'team/cam', protocol: 'srt', revision });
+    expect(bySrt(3)).toMatchObject({ isAllowed: false, code: 'ERR_AUTH_KEY' });
+    expect(bySrt(4)).toMatchObject({ isAllowed: true });
+    expect(bySrt(undefined)).toMatchObject({ isAllowed: true });
+  });
+
   it('a protocol that is not the stream’s', () => {
     expect(publish(base, 'new-key-new-key', 'rtmps')).toBe('ERR_AUTH_PROTOCOL');
   });

@@ -53,7 +53,11 @@ function denial(code: Denial['code'], reason: string): Denial {
 
 /** Revision of the credentials that the publisher came with. */
 function revisionOf(config: StreamConfig, ask: PublishAsk, now: number): number | Denial {
-  if (ask.protocol === 'srt') return ask.revision ?? config.credentials.revision;
+  if (ask.protocol === 'srt') {
+    // It may have been revoked since the handshake told which passphrase it was.
+    const given = ask.revision ?? config.credentials.revision;
+    return given >= config.credentials.revokedBelow ? given : denial('ERR_AUTH_KEY', 'its passphrase was revoked');
+  }
   const revision = revisionOfKey(config, ask.key ?? '', now);
   return revision ?? denial('ERR_AUTH_KEY', ask.key === undefined ? 'no key was given' : 'wrong key');
 }

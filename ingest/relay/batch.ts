@@ -69,12 +69,15 @@ export class Batch {
   /** Bytes of all events, and frames, of all batches up to the end of this one: backlogs are differences of these. */
   endBytes: number;
   endFrames: number;
+  /** The same of what viewers of a transport stream are sent: of the publication's own, where it has one, else of its events. */
+  endTransportBytes: number;
   readonly startFrames: number;
   /** Outgoing time of its first and last event, ms. */
   firstMs: number;
   lastMs: number;
   /** No event will be added. */
   closed = false;
+  readonly #startTransportBytes: number;
   readonly #chunkSize: number;
   readonly #events: SentEvent[] = [];
   readonly #times: number[] = [];
@@ -88,6 +91,8 @@ export class Batch {
     this.seq = before === undefined ? 0 : before.seq + 1;
     this.endBytes = before?.endBytes ?? 0;
     this.endFrames = before?.endFrames ?? 0;
+    this.endTransportBytes = before?.endTransportBytes ?? 0;
+    this.#startTransportBytes = this.endTransportBytes;
     this.startFrames = this.endFrames;
     this.firstMs = before?.lastMs ?? 0;
     this.lastMs = this.firstMs;
@@ -105,14 +110,20 @@ export class Batch {
     return this.#events.length;
   }
 
-  /** Adds an event at its outgoing time in ms. */
-  add(event: SentEvent, timeMs: number): void {
+  get transportBytes(): number {
+    return this.endTransportBytes - this.#startTransportBytes;
+  }
+
+  /** Adds an event at its outgoing time in ms. `isTransport`: viewers of a transport stream are sent it. */
+  add(event: SentEvent, timeMs: number, isTransport = true): void {
     if (this.#events.length === 0) this.firstMs = timeMs;
     this.#events.push(event);
     this.#times.push(timeMs);
     if (this.#program !== undefined) this.#program.packets += this.#program.now.advance(event, timeMs);
     this.lastMs = timeMs;
-    this.endBytes += bytesOf(event);
+    const bytes = bytesOf(event);
+    this.endBytes += bytes;
+    if (isTransport) this.endTransportBytes += bytes;
     if (event.kind === 'frame') this.endFrames++;
   }
 
@@ -126,6 +137,7 @@ export class Batch {
 
   addPart(part: TransportPart): void {
     this.#parts.push(part);
+    this.endTransportBytes += part.data.length;
   }
 
   /** What a viewer that starts with this batch is sent before it. */

@@ -12,9 +12,12 @@ export class GopCache {
   #start: Batch | undefined;
   #bytesBefore = 0;
   readonly #limits: GopCacheLimits;
+  readonly #bytesUpTo: (batch: Batch) => number;
 
-  constructor(limits: GopCacheLimits) {
+  /** `bytesUpTo`: of all batches up to the end of one. */
+  constructor(limits: GopCacheLimits, bytesUpTo: (batch: Batch) => number) {
     this.#limits = limits;
+    this.#bytesUpTo = bytesUpTo;
   }
 
   /** The batch to start at; undefined where a joiner has to wait for a keyframe. */
@@ -25,13 +28,13 @@ export class GopCache {
   /** A keyframe opened `batch`. */
   restart(batch: Batch): void {
     this.#start = batch;
-    this.#bytesBefore = batch.endBytes;
+    this.#bytesBefore = this.#bytesUpTo(batch);
   }
 
   /** The batches up to `newest` have grown: over a limit the cache is let go. */
   grew(newest: Batch): void {
     if (this.#start === undefined) return;
-    const tooLarge = newest.endBytes - this.#bytesBefore > this.#limits.gopCacheBytes;
+    const tooLarge = this.#bytesUpTo(newest) - this.#bytesBefore > this.#limits.gopCacheBytes;
     const tooLong = newest.lastMs - this.#start.firstMs > this.#limits.gopCacheDuration;
     if (tooLarge || tooLong) this.clear();
   }

@@ -22,6 +22,7 @@ const FIRST_MS = 1000;
 
 /** Nobody watches: batches are closed at this size all the same, so that a joiner is served in steps. */
 const MAX_UNWATCHED_EVENTS = 64;
+const MAX_UNWATCHED_BYTES = 1024 * 1024;
 
 /** What {@link LivePath} needs of the hub. */
 export interface LivePathOptions {
@@ -67,7 +68,7 @@ export class LivePath {
 
   constructor(options: LivePathOptions) {
     this.#options = options;
-    this.#gop = new GopCache(options.limits);
+    this.#gop = new GopCache(options.limits, ({ endBytes }) => endBytes);
     this.#transport = new TransportStart(options.limits);
     this.#newest = new Batch(undefined, this.#headers.snapshot, false, options.chunkSize);
     this.#lastAt = options.now();
@@ -133,6 +134,7 @@ export class LivePath {
     this.#newest.addPart(part);
     this.#transport.grew(this.#newest);
     if (this.#hasTransportViewers) this.#options.onDirty();
+    else if (this.#newest.transportBytes >= MAX_UNWATCHED_BYTES) this.#closeBatch();
   }
 
   /** Adds a viewer: it starts at the cached keyframe, or at the next one. */
@@ -260,7 +262,7 @@ export class LivePath {
 
   #append(event: SentEvent, timeMs: number): void {
     if (this.#newest.closed) this.#follow(false);
-    this.#newest.add(event, timeMs);
+    this.#newest.add(event, timeMs, !this.#transport.isPresent);
     this.#gop.grew(this.#newest);
     this.#lastAt = this.#options.now();
     if (timeMs > this.#lastMs) this.#lastMs = timeMs;

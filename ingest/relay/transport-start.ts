@@ -10,7 +10,7 @@ export class TransportStart {
   readonly #gop: GopCache;
 
   constructor(limits: GopCacheLimits) {
-    this.#gop = new GopCache(limits);
+    this.#gop = new GopCache(limits, ({ endTransportBytes }) => endTransportBytes);
   }
 
   /** The batch to start at; undefined where a joiner has to wait for a keyframe. */

@@ -153,6 +153,17 @@ describe('viewers of transport streams', () => {
     expect(viewer.read.subarray(376).equals(bytes.subarray(SECOND_KEY))).toBe(true);
   });
 
+  it('packets of anything else count: no more of them is kept for joiners than is allowed', () => {
+    const publication = publish();
+    const { send } = transport(publication, bytes);
+    send(0, SECOND_KEY + 4 * 188);
+    const stuffing = { data: Buffer.alloc(188 * 7 * 1000, 0xff), isStart: false, tables: Buffer.alloc(0) };
+    for (let i = 0; i < 8; i++) publication.onTransport(stuffing);
+    const viewer = new TsViewer(hub);
+    vi.advanceTimersByTime(20);
+    expect(viewer.read).toHaveLength(0);
+  });
+
   it('who is too slow goes on at a keyframe, tables first', () => {
     const viewer = new TsViewer(hub);
     const { send, end } = transport(publish(), bytes);

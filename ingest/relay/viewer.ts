@@ -96,7 +96,7 @@ export class Viewer {
     this.#cursor = batch;
     this.#sentWhole = false;
     this.#isStarting = true;
-    this.#graceBytes = newest.endBytes - batch.endBytes;
+    this.#graceBytes = this.#bytesUpTo(newest) - this.#bytesUpTo(batch);
     this.#graceMs = Math.max(0, newest.lastMs - batch.firstMs);
   }
 
@@ -206,17 +206,21 @@ export class Viewer {
     if (opening !== undefined && opening.length > 0) this.#sink.write(opening);
   }
 
+  #bytesUpTo({ endBytes, endTransportBytes }: Batch): number {
+    return this.encoding === 'ts' ? endTransportBytes : endBytes;
+  }
+
   #cutWhenTooFarBehind(newest: Batch, restart: Batch | undefined): void {
     const at = this.#cursor;
     if (at === undefined) return;
     const { queueBytes, queueDuration } = this.#settings;
-    const tooMuch = newest.endBytes - at.endBytes - this.#graceBytes > queueBytes;
+    const tooMuch = this.#bytesUpTo(newest) - this.#bytesUpTo(at) - this.#graceBytes > queueBytes;
     const tooLong = newest.lastMs - at.lastMs - this.#graceMs > queueDuration;
     if (!tooMuch && !tooLong) return;
     const helps =
       restart !== undefined &&
       restart.seq > at.seq &&
-      newest.endBytes - restart.endBytes <= queueBytes &&
+      this.#bytesUpTo(newest) - this.#bytesUpTo(restart) <= queueBytes &&
       newest.lastMs - restart.firstMs <= queueDuration;
     if (helps) this.startAt(restart, newest);
     else this.#cursor = undefined;

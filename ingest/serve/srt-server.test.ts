@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { StreamView } from '../../test/support/api-types.ts';
+import { messages, tsFixture } from '../../test/support/payload-run.ts';
 import { type InProcessServer, runServer } from '../../test/support/running-server.ts';
 import { SrtCaller } from '../../test/support/srt-caller.ts';
 import { TempDir } from '../../test/support/temp-dir.ts';
@@ -77,6 +78,22 @@ describe('SRT callers', () => {
     await running.server.stop();
     await refused;
     expect(await publisher.closed).toBe('shutdown');
+  });
+
+  it('with a small MTU are sent smaller messages', async () => {
+    await using running = await serverWith('');
+    await using publisher = await SrtCaller.connect(running.srt, { streamId: 'publish:live/a' });
+    await using viewer = await SrtCaller.connect(running.srt, { streamId: 'read:live/a', mtu: 1200 });
+    for (const message of messages(tsFixture('h264-aac'))) publisher.send(message);
+    await waitFor('media', () => viewer.received.length > 2);
+    expect(Math.max(...viewer.received.map(({ length }) => length))).toBe(188 * 6);
+    expect(viewer.isClosed).toBe(false);
+  });
+
+  it('with a MTU that no packet of media fits into are refused', async () => {
+    await using running = await serverWith('');
+    const tiny = SrtCaller.connect(running.srt, { streamId: 'read:live/a', mtu: 240 });
+    await expect(tiny).rejects.toMatchObject(refusedWith('rogue'));
   });
 
   it('who publish nothing are let go', async () => {

@@ -113,9 +113,9 @@ export class SrtServer implements AsyncDisposable {
       admits: (address) => this.#rate.take(address, performance.now()),
     });
     const options = { name: 'SRT', receiveBuffer: settings.receiveBuffer, log };
-    const port = await listener.open(address, options, (from, datagram, source) =>
-      this.#receive(from, datagram, source),
-    );
+    const port = await listener.open(address, options, (from, datagram, source) => {
+      this.#guarded(() => this.#receive(from, datagram, source));
+    });
     this.#listeners.push(listener);
     const addr = formatListenAddress({ host: address.host, port });
     log.info(path === undefined ? { addr } : { addr, stream_key: path }, 'SRT server listening');
@@ -225,16 +225,26 @@ export class SrtServer implements AsyncDisposable {
     const now = nowUs();
     for (const session of this.#sessions.values()) session.tick(now);
     for (const arrival of this.#arrivals) {
-      arrival.tick(now);
+      this.#guarded(() => arrival.tick(now));
       if (arrival.isAnswered) this.#arrivals.delete(arrival);
     }
     if (now - this.#sweptAt >= SWEEP_US) {
       this.#sweptAt = now;
-      for (const session of [...this.#sessions.values()]) session.sweep(now);
+      for (const session of [...this.#sessions.values()]) this.#guarded(() => session.sweep(now));
     }
     if (this.#sessions.size > 0 || this.#arrivals.size > 0) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
+  }
+
+  /** What one peer sends, or one timer does, must not end the others. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'SRT server failed on an error of the server');
+      this.#options.meter.count('headwater_connection_faults_total', 'ERR_INTERNAL');
+    }
   }
 
   #sessionsWhere(matches: (session: SrtSession) => boolean, most: number): SrtSession[] {

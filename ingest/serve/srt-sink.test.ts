@@ -4,6 +4,7 @@ import { SrtSink } from './srt-sink.ts';
 /** A connection that takes `room` messages and acknowledges when told. */
 class Link {
   readonly sent: Buffer[] = [];
+  maxPayloadBytes = 1456;
   unacknowledgedBytes = 0;
   rttUs = 20_000;
   room = Number.POSITIVE_INFINITY;
@@ -38,6 +39,15 @@ describe('SrtSink', () => {
     expect(link.sent.map((message) => message.length)).toEqual([1316, 1316, 376]);
     expect(link.sent[0]!.buffer).toBe(bytes.buffer);
     expect(sink.writableLength).toBe(0);
+  });
+
+  it('cuts smaller ones, of whole TS packets, for a peer with a smaller MTU', () => {
+    const link = new Link();
+    link.maxPayloadBytes = 1256;
+    const sink = new SrtSink(() => 0);
+    sink.attach(link);
+    sink.write(Buffer.alloc(188 * 7));
+    expect(link.sent.map((message) => message.length)).toEqual([188 * 6, 188]);
   });
 
   it('keeps what waits for the handshake', () => {

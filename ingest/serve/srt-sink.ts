@@ -1,11 +1,14 @@
 import type { ByteSink } from '../relay/viewer.ts';
 import { type SendState, SrtSendBudget } from './srt-send-budget.ts';
 
+const PACKET_BYTES = 188;
 /** Seven TS packets: what every SRT receiver takes. */
-const MESSAGE_BYTES = 1316;
+const MESSAGE_BYTES = 7 * PACKET_BYTES;
 
 /** The part of an SRT connection that sends. */
 export interface MessageSender extends SendState {
+  /** Of one message, as the peer's MTU has it. */
+  readonly maxPayloadBytes: number;
   /** False: it takes no more for now. `now` in µs. */
   send(message: Buffer, now: number): boolean;
 }
@@ -20,6 +23,7 @@ interface Waiting {
 export class SrtSink implements ByteSink {
   /** Undefined while the handshake waits: nothing is sent yet. */
   #sender: MessageSender | undefined;
+  #messageBytes = MESSAGE_BYTES;
   readonly #now: () => number;
   readonly #budget = new SrtSendBudget();
   #waiting: Waiting[] = [];
@@ -35,6 +39,8 @@ export class SrtSink implements ByteSink {
   /** The viewer has been let in. */
   attach(sender: MessageSender): void {
     this.#sender = sender;
+    const room = Math.min(MESSAGE_BYTES, sender.maxPayloadBytes);
+    this.#messageBytes = room - (room % PACKET_BYTES);
   }
 
   get writableLength(): number {
@@ -72,7 +78,7 @@ export class SrtSink implements ByteSink {
       const { bytes, onTaken } = waiting;
       while (waiting.sent < bytes.length) {
         if (!this.#budget.allows(sender, now)) break;
-        const message = bytes.subarray(waiting.sent, waiting.sent + MESSAGE_BYTES);
+        const message = bytes.subarray(waiting.sent, waiting.sent + this.#messageBytes);
         if (!sender.send(message, now)) break;
         waiting.sent += message.length;
         this.#waitingBytes -= message.length;

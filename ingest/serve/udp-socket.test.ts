@@ -45,6 +45,7 @@ describe('UdpSocket', () => {
     }
     socket.send(Buffer.alloc(70_000), port, '127.0.0.1'); // larger than any datagram
     await new Promise((done) => setTimeout(done, 10));
+    expect(() => socket.send(Buffer.from('nowhere'), 0, '127.0.0.1')).not.toThrow();
     await socket[Symbol.asyncDispose]();
     socket.send(Buffer.from('late'), port, '127.0.0.1');
   });

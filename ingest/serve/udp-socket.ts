@@ -55,10 +55,10 @@ export class UdpSocket implements AsyncDisposable {
     return opened;
   }
 
-  /** Sends a datagram, which must not change afterwards. `address` is of the form that it came in with. */
+  /** Sends a datagram, which must not change afterwards. `address` is of the form that it came in with. To port 0, where nobody is, Node would throw. */
   send(datagram: Buffer, port: number, address: string): void {
     // Without a callback errors are dropped, and no closure and no turn of the event loop is spent on a packet.
-    if (this.#open) this.#socket.send(datagram, port, address);
+    if (this.#open && port !== 0) this.#socket.send(datagram, port, address);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -103,7 +103,8 @@ async function bind(
   } catch (error) {
     log.warn({ reason: (error as Error).message }, `${name} receive buffer could not be set`);
   }
-  socket.on('message', onDatagram);
+  // From port 0 one cannot be answered.
+  socket.on('message', (datagram, from) => from.port !== 0 && onDatagram(datagram, from));
   socket.on('error', (error) => log.debug({ reason: error.message }, `${name} socket error`));
   return socket;
 }

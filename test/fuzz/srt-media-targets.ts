@@ -3,7 +3,7 @@ import { SrtPayloadToMedia } from '../../ingest/adapt/srt-payload-to-media.ts';
 import { findNalUnits, prefixLengths } from '../../ingest/codec/annex-b.ts';
 import { nalUnits } from '../../ingest/codec/nal-units.ts';
 import { type MediaEvent, msOfTicks } from '../../ingest/media/media-event.ts';
-import { PesAssembler } from '../../ingest/protocol/mpegts/pes.ts';
+import { PesAssembler, PesMemory } from '../../ingest/protocol/mpegts/pes.ts';
 import { parseSection, SectionAssembler } from '../../ingest/protocol/mpegts/psi.ts';
 import { fixtureNames, matroskaFixture, tsFixture } from '../support/payload-run.ts';
 import { checkEvents } from './check-events.ts';
@@ -72,7 +72,12 @@ function runPes(input: Buffer): void {
   for (const end of ['counted', 'next'] as const) {
     const check = ({ bytes, floor, from, to }: { bytes: Buffer; floor: number; from: number; to: number }): void =>
       hold(floor <= from && from <= to && to <= bytes.length, `a unit at ${floor} ${from} ${to} of ${bytes.length}`);
-    const pes = new PesAssembler({ onUnit: check, onDamage: (partial) => partial && check(partial) }, end, 256);
+    const pes = new PesAssembler(
+      { onUnit: check, onDamage: (partial) => partial && check(partial) },
+      end,
+      256,
+      new PesMemory(),
+    );
     for (let at = 0; at < input.length; ) {
       const head = input[at++]!;
       const to = Math.min(input.length, at + (head & 0x7f));

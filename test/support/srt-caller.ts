@@ -9,6 +9,7 @@ import type { ConnectionStatistics } from '../../ingest/protocol/srt/connection-
 import { offerKeys } from '../../ingest/protocol/srt/key-agreement.ts';
 import type { CipherMode, KeyLength } from '../../ingest/protocol/srt/key-material.ts';
 import type { Negotiated } from '../../ingest/protocol/srt/negotiated.ts';
+import { HEADER_BYTES } from '../../ingest/protocol/srt/packet.ts';
 
 /** How a caller comes. */
 export interface SrtCallerOptions {
@@ -20,6 +21,8 @@ export interface SrtCallerOptions {
   readonly refresh?: KeyRefresh;
   readonly timeoutMs?: number;
   readonly host?: string;
+  /** What it says of its network, bytes. */
+  readonly mtu?: number;
   /** Instead of keeping it in `received`. */
   readonly onPayload?: (payload: Buffer) => void;
 }
@@ -92,7 +95,7 @@ export class SrtCaller implements AsyncDisposable {
         timeoutMs: options.timeoutMs ?? 3_000,
         ...(keys && { keys }),
       },
-      send,
+      options.mtu === undefined ? send : (datagram) => send(withMtu(datagram, options.mtu!)),
       nowUs(),
     );
     const settled = Promise.withResolvers<Negotiated>();
@@ -151,6 +154,13 @@ export class SrtCaller implements AsyncDisposable {
     this.#socket.close();
     await ended;
   }
+}
+
+/** A handshake that announces this MTU instead (SRT draft §3.2.1). */
+function withMtu(datagram: Buffer, mtu: number): Buffer {
+  const changed = Buffer.from(datagram);
+  changed.writeUInt32BE(mtu, HEADER_BYTES + 12);
+  return changed;
 }
 
 function nowUs(): number {

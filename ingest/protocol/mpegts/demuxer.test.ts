@@ -148,9 +148,37 @@ describe('TsDemuxer', () => {
     expect(log).toEqual(['program 256:h264']);
   });
 
-  it('a program that never stops changing is no longer followed', () => {
-    for (let i = 0; i < 1100; i++) push(tables([{ ...VIDEO, pid: 0x100 + (i % 50) }], i % 32));
-    expect(log.filter((each) => each.startsWith('program')).length).toBe(1000);
+  const changed = (i: number): Buffer => tables([{ ...VIDEO, pid: 0x100 + (i % 50) }], i % 32);
+  const programs = (): number => log.filter((each) => each.startsWith('program')).length;
+
+  it('a program that never stops changing is not followed until a minute is over', () => {
+    for (let i = 0; i < 110; i++) push(changed(i));
+    expect(programs()).toBe(100);
     expect(log.at(-1)).toBe('ERR_TS_TABLE');
+    const again = changed(109);
+    demuxer.push(again, 0, again.length, 60_000);
+    expect(programs()).toBe(101);
+  });
+
+  it('a program is followed as often as it changes in days', () => {
+    for (let i = 0; i < 2000; i++) {
+      const table = changed(i);
+      demuxer.push(table, 0, table.length, i * 1000);
+    }
+    expect(programs()).toBe(2000);
+  });
+
+  it('units that never end do not fill the memory, however many streams have one', () => {
+    const streams = Array.from({ length: 30 }, (_, i) => ({ pid: 0x200 + i, type: 0x0f, descriptors: NONE }));
+    push(tables(streams));
+    const size = 4 * 1024 * 1024;
+    for (const stream of streams) {
+      // All but its end.
+      const open = unit({ ...stream, type: 0x1b }, 1, 'x'.repeat(size), 0).slice(0, -1);
+      push(...open);
+    }
+    expect(log.filter((each) => each === 'ERR_TS_UNIT_TOO_LARGE').length).toBeGreaterThan(10);
+    push(...unit(streams[0]!, 9, 'sound', 15));
+    demuxer.end();
   });
 });

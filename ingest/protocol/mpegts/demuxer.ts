@@ -1,6 +1,6 @@
 import type { ProtocolFault } from '../protocol-error.ts';
 import { NULL_PID, PACKET_BYTES, PACKET_HEADER_BYTES, PIDS } from './packet.ts';
-import { PesAssembler, type PesUnit } from './pes.ts';
+import { PesAssembler, PesMemory, type PesUnit } from './pes.ts';
 import { PAT_PID, type PmtStream, parseSection, SectionAssembler } from './psi.ts';
 import { isVideoKind, kindOfStream, type StreamKind } from './stream-kind.ts';
 
@@ -13,8 +13,9 @@ const MAX_STREAMS = 64;
 const MAX_PROGRAMS = 64;
 /** A table of more packets is not kept to be sent again: six hold the longest. */
 const MAX_TABLE_PACKETS = 6;
-/** A program that changes more often is no longer followed. */
-const MAX_CHANGES = 1000;
+/** A program that changes more often in a minute is not followed for the rest of it. */
+const MAX_CHANGES = 100;
+const CHANGES_MS = 60_000;
 /** Lost packets of one PID in such a number leave its counter as it would be without a loss. */
 const COUNTER_CYCLE = 16;
 
@@ -82,6 +83,9 @@ export class TsDemuxer {
   /** {@link tables}, until they come anew. */
   #packets: Buffer | undefined;
   #changes = 0;
+  /** Since when they are counted, ms. */
+  #countedFrom = 0;
+  readonly #memory = new PesMemory();
   #arrivedAt = 0;
 
   constructor(handler: TsHandler) {
@@ -252,11 +256,15 @@ export class TsDemuxer {
       if (kind !== undefined && !isTaken && streams.length < MAX_STREAMS) streams.push({ ...stream, kind });
     }
     if (streams.length === 0 && this.#program === -1) return; // another program may have what this one lacks
-    this.#crcs.set(pid, crc);
+    if (this.#arrivedAt - this.#countedFrom >= CHANGES_MS) {
+      this.#countedFrom = this.#arrivedAt;
+      this.#changes = 0;
+    }
     if (++this.#changes > MAX_CHANGES) {
       if (this.#changes === MAX_CHANGES + 1) this.#handler.onSkipped('ERR_TS_TABLE');
       return;
     }
+    this.#crcs.set(pid, crc);
     this.#keepPackets(pid);
     this.#program = program;
     this.#pmtPid = pid;
@@ -290,8 +298,8 @@ export class TsDemuxer {
       },
     };
     const assembler = isVideo
-      ? new PesAssembler(handler, 'next', VIDEO_BLOCK_BYTES)
-      : new PesAssembler(handler, 'counted', AUDIO_BLOCK_BYTES);
+      ? new PesAssembler(handler, 'next', VIDEO_BLOCK_BYTES, this.#memory)
+      : new PesAssembler(handler, 'counted', AUDIO_BLOCK_BYTES, this.#memory);
     return { stream, assembler, isVideo, counter: -1, isPadded: false, isUncertain: false };
   }
 

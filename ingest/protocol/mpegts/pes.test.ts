@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PesAssembler, type PesUnit, type UnitEnd } from './pes.ts';
+import { PesAssembler, PesMemory, type PesUnit, type UnitEnd } from './pes.ts';
 
 /** A header with these times, a length of 0 unless `size` says otherwise, and some stuffing. */
 function pes({
@@ -34,7 +34,7 @@ function time(prefix: number, value: number): Buffer {
   ]);
 }
 
-function assembler(end: UnitEnd): { pes: PesAssembler; log: string[] } {
+function assembler(end: UnitEnd, memory = new PesMemory()): { pes: PesAssembler; log: string[] } {
   const log: string[] = [];
   const text = ({ pts, dts, bytes, from, to }: PesUnit): string =>
     `${pts ?? '-'}/${dts ?? '-'} ${bytes.toString('latin1', from, to)}`;
@@ -43,7 +43,7 @@ function assembler(end: UnitEnd): { pes: PesAssembler; log: string[] } {
     onDamage: (partial: PesUnit | undefined, code: string) =>
       void log.push(`${code}${partial ? ` ${text(partial)}` : ''}`),
   };
-  return { pes: new PesAssembler(handler, end, 64), log };
+  return { pes: new PesAssembler(handler, end, 64, memory), log };
 }
 
 /** Hands `bytes` over as the payload of packets that end at `cuts`. */

@@ -8,8 +8,12 @@ const UNCOUNTED = 6;
 const PLAIN_IDS = new Set([0xbc, 0xbe, 0xbf, 0xf0, 0xf1, 0xf2, 0xf8, 0xff]);
 /** Largest unit: what one RTMP message can hold, with room for its header. */
 const MAX_UNIT_BYTES = 0xff_ff_ff - 16;
+/** Largest blocks of all PIDs of a stream together: one unit of the largest size, which grows by doubling, and much beside it. */
+const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
 /** Bytes whose start nobody knows. */
 const UNBOUNDED = -1;
+
+const NO_BLOCK = Buffer.alloc(0);
 
 /** What one PES packet, or several of which only the first has a time, carried. 33-bit times of 90 kHz; undefined where there was none. */
 export interface PesUnit {
@@ -34,12 +38,25 @@ export interface PesHandler {
 /** When a unit counts as whole: `counted`: with the last byte its length announces; `next`: when another one begins. */
 export type UnitEnd = 'counted' | 'next';
 
+/** What the assemblers of one transport stream hold together: each PID may have a large unit, not all of them at once. */
+export class PesMemory {
+  #bytes = 0;
+
+  /** One block replaces another. False: it would be too much, and nothing is counted. */
+  replace(bytes: number, by: number): boolean {
+    if (by > bytes && this.#bytes - bytes + by > MAX_BLOCK_BYTES) return false;
+    this.#bytes += by - bytes;
+    return true;
+  }
+}
+
 /** Puts the PES packets of one PID together. Copies each byte once, into blocks that hold many units. */
 export class PesAssembler {
   readonly #handler: PesHandler;
   readonly #end: UnitEnd;
   readonly #blockBytes: number;
-  #block = Buffer.alloc(0);
+  readonly #memory: PesMemory;
+  #block = NO_BLOCK;
   /** A unit is under way. */
   #isOpen = false;
   /** Its header, its data, and the end of what has come. */
@@ -58,7 +75,8 @@ export class PesAssembler {
   /** More came than was announced: encoders let lengths of more than 16 bits overflow. */
   #isLengthFalse = false;
 
-  constructor(handler: PesHandler, end: UnitEnd, blockBytes: number) {
+  constructor(handler: PesHandler, end: UnitEnd, blockBytes: number, memory: PesMemory) {
+    this.#memory = memory;
     this.#handler = handler;
     this.#end = end;
     this.#blockBytes = blockBytes;
@@ -67,7 +85,7 @@ export class PesAssembler {
   /** Takes the payload `bytes[at, to)` of a packet in which a PES packet begins. */
   begin(bytes: Buffer, at: number, to: number, arrivedAt: number): void {
     if (this.#headerAt >= 0 || (this.#isOpen && this.#missing > 0)) this.damage('ERR_TS_PES');
-    this.#reserve(to - at);
+    if (!this.#reserve(to - at)) return;
     this.#headerAt = this.#to;
     this.#to += bytes.copy(this.#block, this.#to, at, to);
     this.#readHeader(arrivedAt);
@@ -76,7 +94,7 @@ export class PesAssembler {
   /** Takes the payload of a packet in which none begins. */
   append(bytes: Buffer, at: number, to: number, arrivedAt: number): void {
     if (this.#headerAt < 0 && (!this.#isOpen || (this.#missing === 0 && this.#end === 'counted'))) return;
-    this.#reserve(to - at);
+    if (!this.#reserve(to - at)) return;
     this.#to += bytes.copy(this.#block, this.#to, at, to);
     if (this.#headerAt >= 0) this.#readHeader(arrivedAt);
     else {
@@ -107,6 +125,7 @@ export class PesAssembler {
     const isWhole = this.#missing === 0 || (this.#missing === UNBOUNDED && isPadded);
     if (this.#headerAt >= 0 || (this.#isOpen && !isWhole)) this.damage('ERR_TS_PES');
     else if (this.#isOpen) this.#finish(this.#to);
+    this.#release();
   }
 
   #readHeader(arrivedAt: number): void {
@@ -177,18 +196,31 @@ export class PesAssembler {
     };
   }
 
-  /** Makes room; what is under way moves to a new block with it. */
-  #reserve(bytes: number): void {
-    if (this.#to + bytes <= this.#block.length) return;
+  /** Makes room; what is under way moves to a new block with it. False: there is too little, and what was under way is lost. */
+  #reserve(bytes: number): boolean {
+    if (this.#to + bytes <= this.#block.length) return true;
     const keep = this.#isOpen ? this.#floor : this.#headerAt >= 0 ? this.#headerAt : this.#to;
     const left = this.#to - keep;
-    const block = Buffer.allocUnsafeSlow(Math.max(this.#blockBytes, 2 * (left + bytes)));
+    const size = Math.max(this.#blockBytes, 2 * (left + bytes));
+    if (!this.#memory.replace(this.#block.length, size)) {
+      this.damage('ERR_TS_UNIT_TOO_LARGE');
+      this.#release();
+      return false;
+    }
+    const block = Buffer.allocUnsafeSlow(size);
     this.#block.copy(block, 0, keep, this.#to);
     this.#block = block;
     this.#floor -= keep;
     this.#from -= keep;
     this.#to = left;
     if (this.#headerAt >= 0) this.#headerAt -= keep;
+    return true;
+  }
+
+  #release(): void {
+    this.#memory.replace(this.#block.length, 0);
+    this.#block = NO_BLOCK;
+    this.#to = 0;
   }
 }
 
