@@ -94,14 +94,24 @@ export class FramedAudioTrack implements TsTrack {
   }
 
   #send(frame: AudioFrame, data: Buffer, arrivedAt: number): void {
-    if (this.#base === undefined || frame.samples === 0) return;
+    if (this.#base === undefined) return;
+    if (frame.samples === 0) {
+      this.output.skip('ERR_TS_UNSUPPORTED');
+      return;
+    }
     if (frame.sampleRate !== this.#rate) {
       this.#base = this.#now;
       this.#samples = 0;
       this.#rate = frame.sampleRate;
     }
+    if (data.length === 0) {
+      this.output.skip('ERR_TS_UNSUPPORTED');
+      this.output.lose(this.#now);
+      this.#samples += frame.samples;
+      return;
+    }
     if (frame.format !== this.#format || this.output.config === undefined) {
-      const record = data.length > 0 ? this.#syntax.recordOf(data, frame) : undefined;
+      const record = this.#syntax.recordOf(data, frame);
       if (record === undefined) {
         this.output.skip('ERR_TS_UNSUPPORTED');
         this.#samples += frame.samples;

@@ -185,7 +185,10 @@ export const PROTOCOL_FAULTS = {
     action: 'skip',
     meaning: 'A PES packet has no readable header, has no time, ends too early or holds nothing of its codec.',
   },
-  ERR_TS_UNIT_TOO_LARGE: { action: 'skip', meaning: 'A PES packet grew to 16 MiB without an end, or those of all PIDs to 64 MiB.' },
+  ERR_TS_UNIT_TOO_LARGE: {
+    action: 'skip',
+    meaning: 'A PES packet grew to 16 MiB without an end, or those of all PIDs to 64 MiB.',
+  },
   ERR_TS_SCRAMBLED: { action: 'skip', meaning: 'Packets of an elementary stream are scrambled.' },
   ERR_TS_AUDIO_SYNC: {
     action: 'skip',

@@ -233,6 +233,7 @@ export class SrtArrival {
       },
     });
     this.#seat = seat;
+    this.listener.handshake.park(this.request);
     seat.take();
   }
 

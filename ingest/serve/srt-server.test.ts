@@ -33,14 +33,16 @@ describe('SRT callers', () => {
     expect(await third.close()).toBe('local');
   });
 
-  it('are told to come later when too many handshakes are under way', async () => {
-    await using running = await serverWith('limits: {srtHalfOpen: 1}\nsrt: {waitForPublisher: 1s}');
-    const waiting = SrtCaller.connect(running.srt, { streamId: 'read:live/a' });
-    const refused = expect(waiting).rejects.toMatchObject(refusedWith('notFound (2404)'));
+  it('keep nobody out while they wait for a publisher', async () => {
+    await using running = await serverWith('limits: {srtHalfOpen: 1}\nsrt: {waitForPublisher: 20s}');
+    const waiting = [SrtCaller.connect(running.srt, { streamId: 'read:live/a' })];
     await asksToWatch(running);
-    const next = SrtCaller.connect(running.srt, { streamId: 'read:live/b' });
-    await expect(next).rejects.toMatchObject(refusedWith('backlog (1005)'));
-    await refused;
+    waiting.push(SrtCaller.connect(running.srt, { streamId: 'read:live/a' }));
+    await waitFor('both', () => running.log.filter((line) => line.includes('play command')).length === 2);
+    await using publisher = await SrtCaller.connect(running.srt, { streamId: 'publish:live/a' });
+    const viewers = await Promise.all(waiting);
+    await publisher.close();
+    expect(await Promise.all(viewers.map(({ closed }) => closed))).toEqual(['shutdown', 'shutdown']);
   });
 
   it('wait for a publisher, and get in when one comes', async () => {

@@ -136,8 +136,9 @@ export class SrtSession implements SrtConnectionHandler {
     this.connection.close(now);
   }
 
-  /** It ends without another word. */
+  /** It ends now: the peer is told, and not waited for. */
   abandon(): void {
+    this.connection.abort(this.#options.now());
     this.#end('local');
   }
 
@@ -201,6 +202,7 @@ export class SrtSession implements SrtConnectionHandler {
     log.error({ err: error }, 'connection failed on an error of the server');
     meter.count('headwater_connection_faults_total', 'ERR_INTERNAL');
     this.#end('protocol');
+    this.connection.abort(this.#options.now());
   }
 
   #end(reason: CloseReason): void {

@@ -294,6 +294,18 @@ describe('SrtConnection: life', () => {
     expect(peer.news).toEqual(['shutdown 0 00000000', 'shutdown 0 00000000', 'closed local']);
   });
 
+  it('says it at once where it is aborted, whatever is on its way', () => {
+    const peer = new SingleConnection();
+    peer.take('a');
+    peer.connection.close(peer.now);
+    peer.news;
+    peer.connection.abort(peer.now);
+    expect(peer.news).toEqual(['shutdown 0 00000000', 'closed local']);
+    peer.connection.abort(peer.now);
+    peer.wait(LATENCY_US);
+    expect(peer.news).toEqual([]);
+  });
+
   it('waits with that for what is on its way, no longer than the latency, and delivers nothing any more', () => {
     const peer = new SingleConnection();
     peer.take('a', 'b');

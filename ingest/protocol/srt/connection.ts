@@ -168,6 +168,13 @@ export class SrtConnection {
     this.#leave(now);
   }
 
+  /** Ends the connection now, whatever has not arrived. The peer is told. */
+  abort(now: number): void {
+    if (this.#state === 'closed') return;
+    this.#link.signal(CONTROL.shutdown, 0, now);
+    this.#end('local', now);
+  }
+
   /** Counts and state under libsrt's names. */
   statistics(now: number): ConnectionStatistics {
     const counters = this.#counters;

@@ -221,6 +221,21 @@ describe('conclusion', () => {
     expect(requestOf(conclusion({ socketId: 202 }))).toBeDefined();
   });
 
+  it('does not count those as half-open whose answer waits for something else', () => {
+    const waiting = Array.from({ length: HALF_OPEN }, (_, i) => requestOf(conclusion({ socketId: 100 + i })));
+    for (const request of waiting) listener.park(request);
+    listener.park(waiting[0]!);
+    const next = Array.from({ length: HALF_OPEN }, (_, i) => requestOf(conclusion({ socketId: 200 + i })));
+    const refused = () =>
+      parseHandshake(answerOf(listener.receive(conclusion({ socketId: 300 }), ADDRESS, PORT, NOW))).type;
+    expect(refused()).toBe(REJECTION.backlog);
+    accept(waiting[0]!, NOW);
+    listener.refuse(waiting[1]!, 'notFound', NOW);
+    expect(refused()).toBe(REJECTION.backlog);
+    listener.refuse(next[0]!, 'notFound', NOW);
+    expect(requestOf(conclusion({ socketId: 301 }))).toBeDefined();
+  });
+
   const block = (type: number, text: string): Buffer =>
     Buffer.concat([BLOCKS, Buffer.of(0, type, 0, text.length / 4), Buffer.from(text).swap32()]);
   const hs = (fields: Partial<typeof HS>): Buffer => encodeExtensions({ hs: { ...HS, ...fields } }, 'request');

@@ -54,10 +54,14 @@ interface Entry {
   answer: Buffer | undefined;
   /** Our `now` from which the timestamps of the connection count. */
   startedAt: number;
+  /** See {@link ListenerHandshake.park}. */
+  isParked: boolean;
 }
 
 /** Answers that are kept for callers which no longer have a connection. */
 const MAX_OLD_ENTRIES = 4096;
+/** Viewers who wait for publishers. */
+const MAX_PARKED = 16_384;
 
 /**
  * The listener's side of all handshakes of one port (SRT draft §4.3.1).
@@ -75,7 +79,9 @@ export class ListenerHandshake {
   readonly #entries = new Map<string, Entry>();
   /** Refused or closed, oldest first; kept while their cookie is right, so that a late copy opens nothing. */
   readonly #old = new Map<string, { readonly answer: Buffer | undefined; readonly since: number }>();
+  /** Without an answer: those that are decided upon now, and those that are parked. */
   #waiting = 0;
+  #parked = 0;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -95,7 +101,19 @@ export class ListenerHandshake {
     return { kind: 'refused', datagram: rejectionOf(handshake, fault.rejection, address, now), fault };
   }
 
-  /** The connection is there; `datagram` tells the caller. `undefined` where the request was answered before. */
+  /**
+   * It is decided that the answer comes later, as to viewers who wait for a publisher: the request does not count as half-open any more,
+   * or they would keep the publisher out. Beyond {@link MAX_PARKED} it still does.
+   */
+  park(request: ConnectionRequest): void {
+    const entry = this.#waitingEntry(request);
+    if (entry.isParked || this.#parked >= MAX_PARKED) return;
+    entry.isParked = true;
+    this.#parked += 1;
+    this.#waiting -= 1;
+  }
+
+  /** The connection is there; `datagram` tells the caller. @throws RangeError where the request does not wait */
   accept(request: ConnectionRequest, terms: Terms, now: number): { datagram: Buffer; negotiated: Negotiated } {
     const entry = this.#waitingEntry(request);
     const { handshake, hs } = request;
@@ -121,7 +139,7 @@ export class ListenerHandshake {
         'response',
       ),
     );
-    this.#waiting -= 1;
+    this.#answered(entry);
     const negotiated: Negotiated = {
       localSocketId,
       peerSocketId: request.peerSocketId,
@@ -141,8 +159,7 @@ export class ListenerHandshake {
 
   /** There will be no connection; the datagram tells the caller why. */
   refuse(request: ConnectionRequest, rejection: Rejection, now: number): Buffer {
-    this.#waitingEntry(request);
-    this.#waiting -= 1;
+    this.#answered(this.#waitingEntry(request));
     const datagram = rejectionOf(request.handshake, rejection, request.address, now);
     this.#retire(keyOf(request.address, request.port, request.handshake), datagram, now);
     return datagram;
@@ -185,7 +202,7 @@ export class ListenerHandshake {
         // Not remembered: this is for the moment, and memory is what is short.
         return { kind: 'answer', datagram: rejectionOf(handshake, 'backlog', address, now) };
       }
-      this.#entries.set(key, { request, answer: undefined, startedAt: 0 });
+      this.#entries.set(key, { request, answer: undefined, startedAt: 0, isParked: false });
       this.#waiting += 1;
       return { kind: 'request', request };
     } catch (fault) {
@@ -209,6 +226,11 @@ export class ListenerHandshake {
     const entry = this.#entries.get(keyOf(request.address, request.port, request.handshake));
     if (entry === undefined || entry.answer !== undefined) throw new RangeError('the request does not wait');
     return entry;
+  }
+
+  #answered({ isParked }: Entry): void {
+    if (isParked) this.#parked -= 1;
+    else this.#waiting -= 1;
   }
 
   #retire(key: string, answer: Buffer | undefined, now: number): void {
