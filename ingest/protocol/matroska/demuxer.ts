@@ -191,10 +191,16 @@ export class MatroskaDemuxer {
       this.#handler.onSkipped('ERR_MATROSKA_UNSUPPORTED');
       return;
     }
-    const time = this.#clusterTime + block.readInt16BE(trackBytes);
-    this.#handler.onFrame({ track, nanos: time * this.#scale, data: block.subarray(trackBytes + 3) });
+    const nanos = (this.#clusterTime + block.readInt16BE(trackBytes)) * this.#scale;
+    if (nanos > MAX_NANOS) {
+      this.#handler.onSkipped('ERR_MATROSKA_BROKEN');
+      return;
+    }
+    this.#handler.onFrame({ track, nanos, data: block.subarray(trackBytes + 3) });
   }
 }
 
 const LACING = 0x06;
+/** A century. Later times would have lost their last digits. */
+const MAX_NANOS = 3.2e18;
 const NOTHING = Buffer.alloc(0);

@@ -33,7 +33,6 @@ export interface ListenerOptions {
 /** What came of a datagram, where something did. */
 export type ListenerStep =
   | { readonly kind: 'answer'; readonly datagram: Buffer }
-  /** `request` where it could be read. */
   | { readonly kind: 'refused'; readonly datagram: Buffer; readonly fault: RefusedHandshake }
   /** To be given to `accept` or `refuse`. */
   | { readonly kind: 'request'; readonly request: ConnectionRequest };
@@ -96,7 +95,7 @@ export class ListenerHandshake {
     if (handshake.socketId === 0 || handshake.version < 4) return undefined;
     if (handshake.type === HANDSHAKE.induction) return this.#induce(handshake, address, port, now);
     if (handshake.type === HANDSHAKE.conclusion) return this.#conclude(datagram, handshake, address, port, now);
-    if (handshake.type !== HANDSHAKE.waveAHand) return undefined;
+    if (handshake.type !== HANDSHAKE.waveAHand || !this.#options.admits(address)) return undefined;
     const fault = new RefusedHandshake('ERR_SRT_RENDEZVOUS', 'unimplemented', 'rendezvous is not served: be a caller');
     return { kind: 'refused', datagram: rejectionOf(handshake, fault.rejection, address, now), fault };
   }
