@@ -381,8 +381,18 @@ describe('a dedicated SRT port', () => {
       '-preset',
       'ultrafast',
     ];
-    await using encoder = ffmpeg([...source, '-g', '50', '-pix_fmt', 'yuv420p', '-f', 'mpegts', url]);
-    await waitFor('it to be live', async () => (await phase()) === 'Live SRT', { timeoutMs: 20_000, everyMs: 200 });
+    const encode = () => ffmpeg([...source, '-g', '50', '-pix_fmt', 'yuv420p', '-f', 'mpegts', url]);
+    let encoder = encode();
+    await using _ = { [Symbol.asyncDispose]: () => encoder[Symbol.asyncDispose]() };
+    await waitFor(
+      'it to be live',
+      async () => {
+        // kube-proxy may need a moment for a new port, and ffmpeg gives up after 3 s: encoders try again.
+        if (encoder.exit) encoder = encode();
+        return (await phase()) === 'Live SRT';
+      },
+      { timeoutMs: 40_000, everyMs: 200 },
+    );
     await kubectl('-n', TENANT, 'delete', 'lstream', name, '--timeout=30s');
     await encoder.wait(20_000);
     await waitFor('the Service of dedicated ports to be gone', async () => {
