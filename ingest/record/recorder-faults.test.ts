@@ -94,24 +94,8 @@ describe('recorder on a disk that fails', () => {
     },
   );
 
-  it('a folder that can not be made: recording begins when it can, the gap is declared from the first frame on', async () => {
-    const disk = new BrokenDisk(any);
-    await using bench = await RecordingBench.open('/spool', { disk });
-    disk.code = 'EACCES';
-    const { adapt } = bench.publish();
-    await feed(adapt, [...HEADERS, ...drawn(GOP + GOP)]);
-    await expect.poll(() => bench.recorder.status('live/test')?.error).toContain('EACCES');
-    disk.code = undefined;
-    await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('armed');
-    await feed(adapt, drawn(GOP, { fromMs: 2000, from: 20 }));
-    adapt.end('unpublish');
-    await expect.poll(() => bench.spool.publications[0]?.ended).toBeDefined();
-    const publication = bench.spool.publications[0]!;
-    expect(publication.gaps).toEqual([{ from: 0, to: 2 * SECOND, cause: 'disk-error' }]);
-    expectAccounted(publication, await framesIn(disk, publication), 30);
-  });
-
   it.each([
+    { what: 'no folder', code: 'EACCES', cause: 'disk-error', refuses: any },
     { what: 'no data', code: 'ENOSPC', cause: 'disk-full', refuses: (op: string) => op === 'append' },
     {
       what: 'no name in its folder',
@@ -119,22 +103,25 @@ describe('recorder on a disk that fails', () => {
       cause: 'disk-error',
       refuses: (op: string, path: string) => op === 'syncFolder' && path.endsWith('-p6000001'),
     },
-  ])('a disk that takes $what when it starts: it is recorded as soon as the disk does', async (fault) => {
-    const disk = new BrokenDisk(fault.refuses);
-    await using bench = await RecordingBench.open('/spool', { disk });
-    disk.code = fault.code;
-    const { adapt } = bench.publish('live/test', 'p6000001');
-    await feed(adapt, [...HEADERS, ...drawn(GOP + GOP)]);
-    await expect.poll(() => bench.recorder.status('live/test')?.error).toContain(fault.code);
-    disk.code = undefined;
-    await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('armed');
-    await feed(adapt, drawn(GOP, { fromMs: 2000, from: 20 }));
-    adapt.end('unpublish');
-    await expect.poll(() => bench.spool.publications[0]?.ended).toBeDefined();
-    const publication = bench.spool.publications[0]!;
-    expect(publication.gaps).toEqual([{ from: 0, to: 2 * SECOND, cause: fault.cause }]);
-    expectAccounted(publication, await framesIn(disk, publication), 30);
-  });
+  ])(
+    'a disk that takes $what when it starts: recording begins as soon as it does, the gap is declared from the first frame on',
+    async (fault) => {
+      const disk = new BrokenDisk(fault.refuses);
+      await using bench = await RecordingBench.open('/spool', { disk });
+      disk.code = fault.code;
+      const { adapt } = bench.publish('live/test', 'p6000001');
+      await feed(adapt, [...HEADERS, ...drawn(GOP + GOP)]);
+      await expect.poll(() => bench.recorder.status('live/test')?.error).toContain(fault.code);
+      disk.code = undefined;
+      await expect.poll(() => bench.recorder.status('live/test')?.state).toBe('armed');
+      await feed(adapt, drawn(GOP, { fromMs: 2000, from: 20 }));
+      adapt.end('unpublish');
+      await expect.poll(() => bench.spool.publications[0]?.ended).toBeDefined();
+      const publication = bench.spool.publications[0]!;
+      expect(publication.gaps).toEqual([{ from: 0, to: 2 * SECOND, cause: fault.cause }]);
+      expectAccounted(publication, await framesIn(disk, publication), 30);
+    },
+  );
 
   it('a publication that ends while the disk refuses is concluded when it no longer does', async () => {
     const disk = new BrokenDisk(any);

@@ -1,6 +1,6 @@
 import type { Log } from '../runtime/log.ts';
 import type { Meter } from '../runtime/meter.ts';
-import { countedAs } from './counted-address.ts';
+import { countedAs } from './peer-address.ts';
 
 /** Refused connections are counted one by one, and logged at most this often, ms: a flood of them must not become one of lines. */
 const LOG_EVERY_MS = 1_000;

@@ -1,4 +1,4 @@
-import { countedAs } from './counted-address.ts';
+import { countedAs } from './peer-address.ts';
 
 /** Addresses that are remembered. Beyond it those are forgotten that have all their tokens back, and the oldest, down to half of it. */
 const MAX_ADDRESSES = 10_000;

@@ -121,20 +121,25 @@ export class SrtArrival {
     try {
       await this.#decide();
     } catch (error) {
-      if (error instanceof RefusedHandshake) {
-        this.#answerNo(error.code, error.rejection, error.message);
-      } else {
-        this.#log.error({ err: error }, 'connection failed on an error of the server');
-        this.refuse('ERR_INTERNAL', 'the server failed on this request');
-      }
+      if (error instanceof RefusedHandshake) this.#answerNo(error.code, error.rejection, error.message);
+      else this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#log.error({ err: error }, 'connection failed on an error of the server');
+    this.refuse('ERR_INTERNAL', 'the server failed on this request');
   }
 
   /** Called about every 10 ms while it waits. */
   tick(now: number): void {
     if (this.#isAnswered) return;
-    if (now >= this.#notFoundAt) this.#notFound();
-    else if (now - this.request.lastSeenAt > GIVEN_UP_US) this.refuse('ERR_SRT_GAVE_UP', 'the caller asks no more');
+    try {
+      if (now >= this.#notFoundAt) this.#notFound();
+      else if (now - this.request.lastSeenAt > GIVEN_UP_US) this.refuse('ERR_SRT_GAVE_UP', 'the caller asks no more');
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   refuse(code: keyof typeof REFUSALS, reason: string): void {

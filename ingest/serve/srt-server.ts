@@ -14,11 +14,11 @@ import type { Meter } from '../runtime/meter.ts';
 import type { AddressLimits } from './address-limits.ts';
 import { AddressRate } from './address-rate.ts';
 import { LogQuota } from './log-quota.ts';
+import { plainAddress } from './peer-address.ts';
 import { RECEIVE_PACKETS, SrtArrival, type SrtArrivalOptions } from './srt-arrival.ts';
 import { SrtListener } from './srt-listener.ts';
 import type { SrtSession } from './srt-session.ts';
 import { Turns } from './turns.ts';
-import { plainAddress } from './udp-socket.ts';
 
 /** What the SRT listeners share. Times in ms. */
 export interface SrtServerOptions {
@@ -113,9 +113,9 @@ export class SrtServer implements AsyncDisposable {
       admits: (address) => this.#rate.take(address, performance.now()),
     });
     const options = { name: 'SRT', receiveBuffer: settings.receiveBuffer, log };
-    const port = await listener.open(address, options, (from, datagram, source) => {
-      this.#guarded(() => this.#receive(from, datagram, source));
-    });
+    const port = await listener.open(address, options, (from, datagram, source) =>
+      this.#receive(from, datagram, source),
+    );
     this.#listeners.push(listener);
     const addr = formatListenAddress({ host: address.host, port });
     log.info(path === undefined ? { addr } : { addr, stream_key: path }, 'SRT server listening');
@@ -181,6 +181,16 @@ export class SrtServer implements AsyncDisposable {
       if (session?.isFrom(listener, from.address, from.port)) session.receive(datagram, now);
       return;
     }
+    try {
+      this.#shakeHands(listener, datagram, from, now);
+    } catch (error) {
+      this.#options.meter.count('headwater_connection_faults_total', 'ERR_INTERNAL');
+      if (this.#refusals.take(performance.now()) === undefined) return;
+      this.#options.log.error({ err: error }, 'handshake failed on an error of the server');
+    }
+  }
+
+  #shakeHands(listener: SrtListener, datagram: Buffer, from: RemoteInfo, now: number): void {
     const address = plainAddress(from.address);
     const step = listener.handshake.receive(datagram, address, from.port, now);
     if (step === undefined) return;
@@ -225,26 +235,16 @@ export class SrtServer implements AsyncDisposable {
     const now = nowUs();
     for (const session of this.#sessions.values()) session.tick(now);
     for (const arrival of this.#arrivals) {
-      this.#guarded(() => arrival.tick(now));
+      arrival.tick(now);
       if (arrival.isAnswered) this.#arrivals.delete(arrival);
     }
     if (now - this.#sweptAt >= SWEEP_US) {
       this.#sweptAt = now;
-      for (const session of [...this.#sessions.values()]) this.#guarded(() => session.sweep(now));
+      for (const session of [...this.#sessions.values()]) session.sweep(now);
     }
     if (this.#sessions.size > 0 || this.#arrivals.size > 0) return;
     clearInterval(this.#ticker);
     this.#ticker = undefined;
-  }
-
-  /** What one peer sends, or one timer does, must not end the others. */
-  #guarded(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#options.log.error({ err: error }, 'SRT server failed on an error of the server');
-      this.#options.meter.count('headwater_connection_faults_total', 'ERR_INTERNAL');
-    }
   }
 
   #sessionsWhere(matches: (session: SrtSession) => boolean, most: number): SrtSession[] {

@@ -126,8 +126,12 @@ export class SrtSession implements SrtConnectionHandler {
 
   /** Called about once a second. `now`: µs. */
   sweep(now: number): void {
-    this.#report(now);
-    this.#role?.sweep(now / 1000);
+    try {
+      this.#report(now);
+      this.#role?.sweep(now / 1000);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** The server stops: the peer is told. */

@@ -1,7 +1,7 @@
+import { PACKET_BYTES } from '../protocol/mpegts/packet.ts';
 import type { ByteSink } from '../relay/viewer.ts';
 import { type SendState, SrtSendBudget } from './srt-send-budget.ts';
 
-const PACKET_BYTES = 188;
 /** Seven TS packets: what every SRT receiver takes. */
 const MESSAGE_BYTES = 7 * PACKET_BYTES;
 

@@ -2,7 +2,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Log } from '../runtime/log.ts';
-import { plainAddress, UdpSocket } from './udp-socket.ts';
+import { plainAddress } from './peer-address.ts';
+import { UdpSocket } from './udp-socket.ts';
 
 const said: string[] = [];
 const log: Log = { debug() {}, info() {}, warn: (_, message) => void said.push(message), error() {}, child: () => log };
@@ -65,13 +66,4 @@ describe('UdpSocket', () => {
     expect(socket.receiveBuffer).toBeLessThan(1024 ** 3);
     expect(said).toContain('SRT receive buffer is capped by the kernel: bursts may lose packets');
   });
-});
-
-describe('plainAddress', () => {
-  it.each([
-    ['::ffff:10.1.2.3', '10.1.2.3'],
-    ['10.1.2.3', '10.1.2.3'],
-    ['::1', '::1'],
-    ['::ffff:1', '::ffff:1'],
-  ])('%s is %s', (address, plain) => expect(plainAddress(address)).toBe(plain));
 });

@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import type { ListenAddress } from '../config/listen-address.ts';
 import type { Log } from '../runtime/log.ts';
 import { listenFault } from './listening.ts';
@@ -114,10 +114,4 @@ type LookupCallback = (error: NodeJS.ErrnoException | null, address: string, fam
 /** Peers are known by their addresses: nothing is to be looked up, and nothing waits for another turn of the event loop. */
 function asItIs(host: string, _options: object, callback: LookupCallback): void {
   callback(null, host, isIPv6(host) ? 6 : 4);
-}
-
-/** An address as one writes it: IPv4 behind `::ffff:` is IPv4. */
-export function plainAddress(address: string): string {
-  const mapped = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : '';
-  return isIPv4(mapped) ? mapped : address;
 }

@@ -104,8 +104,8 @@ export class Children {
   async endpointConflict(stream: StoredStream, signal: AbortSignal): Promise<NameConflict | undefined> {
     const { services, slices } = this.#options.world;
     return (
-      (await this.#conflict(SERVICES, services, stream, signal)) ??
-      (await this.#conflict(ENDPOINT_SLICES, slices, stream, signal))
+      (await this.#holder(SERVICES, stream, services, stream, signal)).conflict ??
+      (await this.#holder(ENDPOINT_SLICES, stream, slices, stream, signal)).conflict
     );
   }
 
@@ -113,18 +113,6 @@ export class Children {
     return this.#options.world.slices.get(keyOf(stream)) as Slice | undefined;
   }
 
-  async #conflict(
-    resource: Resource,
-    objects: WatchedObjects<KubeObject>,
-    stream: StoredStream,
-    signal: AbortSignal,
-  ): Promise<NameConflict | undefined> {
-    const { namespace, name } = stream.metadata;
-    const found = objects.get(keyOf(stream)) ?? (await this.#find(resource, namespace, name, signal));
-    return found && conflictOf(found, `${resource.kind} ${name}`, stream);
-  }
-
-  /** The watch shows only objects with our label, so what it does not show is asked for before it is made. */
   async #claim<T extends KubeObject>(
     resource: Resource,
     manifest: Manifest,
@@ -132,14 +120,29 @@ export class Children {
     stream: StoredStream,
     signal: AbortSignal,
   ): Promise<NameConflict | undefined> {
-    const { namespace, name } = manifest.metadata;
-    const seen = objects.get(keyOf(manifest));
-    const found = seen ?? (await this.#find<T>(resource, namespace, name, signal));
-    const conflict = found && conflictOf(found, `${resource.kind} ${name}`, stream);
+    const { found, conflict } = await this.#holder(resource, manifest, objects, stream, signal);
     if (conflict !== undefined) return conflict;
-    if (found !== undefined && seen === undefined) objects.in(namespace).assume(found);
+    if (found !== undefined) objects.in(manifest.metadata.namespace).assume(found);
     await this.#apply(resource, manifest, objects, signal);
     return undefined;
+  }
+
+  /**
+   * Who has the name of an object, which is or would be the stream's. The watch shows only objects with our label, so what it does not show
+   * is asked for: `found`.
+   */
+  async #holder<T extends KubeObject>(
+    resource: Resource,
+    object: { readonly metadata: { readonly namespace: string; readonly name: string } },
+    objects: WatchedObjects<T>,
+    stream: StoredStream,
+    signal: AbortSignal,
+  ): Promise<{ readonly found: T | undefined; readonly conflict: NameConflict | undefined }> {
+    const { namespace, name } = object.metadata;
+    const seen = objects.get(keyOf(object));
+    const found = seen === undefined ? await this.#find<T>(resource, namespace, name, signal) : undefined;
+    const holder = seen ?? found;
+    return { found, conflict: holder && conflictOf(holder, `${resource.kind} ${name}`, stream) };
   }
 
   async #find<T extends KubeObject>(resource: Resource, namespace: string, name: string, signal: AbortSignal) {

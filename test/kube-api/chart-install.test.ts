@@ -170,6 +170,14 @@ describe('the admission policy', () => {
     );
   });
 
+  const change = (path: string) =>
+    operator.send({
+      method: 'PATCH',
+      path,
+      body: { data: { a: 'YQ==' } },
+      contentType: 'application/merge-patch+json',
+    });
+
   it.each(['Opaque', 'kubernetes.io/tls', 'kubernetes.io/basic-auth'])(
     'refuses it a Secret of type %s',
     async (type) => {
@@ -183,13 +191,7 @@ describe('the admission policy', () => {
       const name = type.replace('headwater.dev/', '');
       const path = `/api/v1/namespaces/${TENANT}/secrets/${name}`;
       expect((await make(TENANT, secret(type, { name }))).status).toBe(201);
-      const patch = {
-        method: 'PATCH',
-        path,
-        body: { data: { a: 'YQ==' } },
-        contentType: 'application/merge-patch+json',
-      } as const;
-      expect((await operator.send(patch)).status).toBe(200);
+      expect((await change(path)).status).toBe(200);
       expect((await operator.send({ method: 'DELETE', path })).status).toBe(403);
       expect((await make(RUNTIME, secret(type, { name }))).status).toBe(201);
       const inRuntime = `/api/v1/namespaces/${RUNTIME}/secrets/${name}`;
@@ -200,13 +202,7 @@ describe('the admission policy', () => {
   it.each([TENANT, RUNTIME])('lets it neither change nor remove a Secret of another type in %s', async (namespace) => {
     await plane.kubectl('create', 'secret', 'generic', 'foreign', '-n', namespace, '--from-literal=a=b');
     const path = `/api/v1/namespaces/${namespace}/secrets/foreign`;
-    const patch = {
-      method: 'PATCH',
-      path,
-      body: { data: { a: 'YQ==' } },
-      contentType: 'application/merge-patch+json',
-    } as const;
-    expect((await operator.send(patch)).status).toBe(403);
+    expect((await change(path)).status).toBe(403);
     expect((await operator.send({ method: 'DELETE', path })).status).toBe(403);
     expect(await keyOf(namespace, 'foreign', 'a')).toBe('Yg==');
   });

@@ -1,8 +1,9 @@
+import { overheadOf } from './cipher.ts';
 import { HANDSHAKE_FLAGS, type HsBlock } from './handshake-extension.ts';
 import { HEADER_BYTES, IP_UDP_BYTES, MAX_PAYLOAD_BYTES } from './packet.ts';
 
-/** Behind each payload that is encrypted with AES-GCM. */
-const GCM_TAG_BYTES = 16;
+/** Of a transport stream. */
+const TS_PACKET_BYTES = 188;
 /** What we say we are: libsrt switches to its present AES-GCM from 1.5.4 on. */
 export const OUR_VERSION = 0x01_05_04;
 /** Everything of live mode; no packet filter. */
@@ -18,7 +19,7 @@ export const OUR_MTU = IP_UDP_BYTES + HEADER_BYTES + MAX_PAYLOAD_BYTES;
 /** Handshakes of version 5 began here; libsrt refuses older ones too. */
 export const MIN_PEER_VERSION = 0x01_03_00;
 /** Smallest MTU: a packet of a transport stream fits into a datagram, with the tag of AES-GCM. (libsrt lets people set 76.) */
-export const MIN_MTU = IP_UDP_BYTES + HEADER_BYTES + GCM_TAG_BYTES + 188;
+export const MIN_MTU = IP_UDP_BYTES + HEADER_BYTES + overheadOf('gcm') + TS_PACKET_BYTES;
 /** Packets; a window beyond is cut to this. */
 export const MAX_FLOW_WINDOW = 2 ** 20;
 /** What a peer may wish, where our own setting is not longer: packets wait for it in our memory. */
